@@ -1,0 +1,291 @@
+"""The values that flow through a run: plain, frozen, and ignorant of Locust, pytest and the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+TOTAL = "total"
+"""Name of the window, and of the subject, that covers a whole run."""
+
+
+class Severity(StrEnum):
+    """What a failed check does to the verdict."""
+
+    FAIL = "fail"
+    """The run fails."""
+    WARN = "warn"
+    """The run passes with a warning."""
+    INFO = "info"
+    """Nothing: the check describes the run, as the steps of a stress run do."""
+
+
+class CheckOutcome(StrEnum):
+    """What one threshold found."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    NO_DATA = "no_data"
+
+
+class Verdict(StrEnum):
+    """What one run is worth as a whole."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A piece of the load.
+
+    Raises:
+        ValueError: A length, user count or spawn rate that no run could have.
+    """
+
+    name: str
+    """Unique within its shape; thresholds refer to it."""
+    duration_s: float
+    """Its own length in seconds, not the end time since the start."""
+    users: int
+    """Level to move to, and then to hold."""
+    spawn_rate: float | None = None
+    """Users started or stopped a second; None moves at once."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could never be run."""
+        if not 0 < self.duration_s < float("inf"):
+            raise ValueError(f"stage {self.name!r}: duration_s is {self.duration_s}, wanted a positive number of seconds")
+        if self.users < 0:
+            raise ValueError(f"stage {self.name!r}: users is {self.users}, wanted 0 or more")
+        if self.spawn_rate is not None and not 0 < self.spawn_rate < float("inf"):
+            raise ValueError(f"stage {self.name!r}: spawn_rate is {self.spawn_rate}, wanted a positive number of users/s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """One limit of the thresholds file."""
+
+    kind: Literal["total", "request", "counter"]
+    subject: str
+    """``total``, a request pattern such as ``GET Get_*`` or ``Buy_Product``, or a counter's name."""
+    metric: str
+    """``p95_ms``, ``failure_ratio``, …; ``count`` for a counter."""
+    stage: str | None = None
+    """Pattern of the stages to judge; None judges the whole run."""
+    min: float | None = None
+    """Lowest value that passes; at least one of ``min`` and ``max`` is given."""
+    max: float | None = None
+    """Highest value that passes."""
+    severity: Severity = Severity.FAIL
+    min_samples: int | None = None
+    """Fewer samples than this make the run invalid; None asks what the metric needs."""
+    allow_no_data: bool = False
+    """True lets a request that was never sent pass unnoticed."""
+    source: str = ""
+    """``thresholds.yaml:14``, for messages."""
+
+    @property
+    def limit(self) -> str:
+        """The limit as people write it: ``<= 250 ms``, ``>= 20/s``."""
+        parts = []
+        if self.min is not None:
+            parts.append(f">= {render_figure(self.metric, self.min)}")
+        if self.max is not None:
+            parts.append(f"<= {render_figure(self.metric, self.max)}")
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One threshold applied to one subject in one window of one run."""
+
+    threshold: Threshold
+    subject: str
+    """``total``, the request ``GET Get_All_Products``, or the counter's name."""
+    window: str
+    """``total`` or the name of a stage."""
+    actual: float | None
+    """In the metric's own unit; None when there is no data."""
+    samples: int
+    """How many samples the figure rests on."""
+    outcome: CheckOutcome
+    note: str = ""
+    """Why there is no data, or why the subject could not be found."""
+    severity: Severity = Severity.FAIL
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether this check alone keeps the run from passing."""
+        return self.outcome is not CheckOutcome.PASS and self.severity is Severity.FAIL
+
+    @property
+    def excess_ratio(self) -> float:
+        """How far beyond its limit, as a ratio of the limit; no data is worst of all."""
+        if self.actual is None:
+            return float("inf")
+        if self.threshold.max is not None and self.actual > self.threshold.max:
+            return (self.actual - self.threshold.max) / (abs(self.threshold.max) or 1e-9)
+        if self.threshold.min is not None and self.actual < self.threshold.min:
+            return (self.threshold.min - self.actual) / (abs(self.threshold.min) or 1e-9)
+        return 0.0
+
+    def __str__(self) -> str:
+        where = self.subject if self.window == TOTAL else f"{self.subject} [{self.window}]"
+        name = self.threshold.metric.removesuffix("_ms").removesuffix("_rps")
+        tail = f"(n = {self.samples:,}; {self.threshold.source})" if self.threshold.source else f"(n = {self.samples:,})"
+        if self.actual is None:
+            return f"{where}: {name} has no data, wanted {self.threshold.limit}{': ' + self.note if self.note else ''} {tail}"
+        actual = render_figure(self.threshold.metric, self.actual)
+        relation = "within" if self.outcome is CheckOutcome.PASS else "breaks"
+        return f"{where}: {name} {actual} {relation} {self.threshold.limit} {tail}"
+
+
+def render_figure(metric: str, value: float) -> str:
+    """Render a value of ``metric`` with its unit, as short as stays exact enough to compare."""
+    if metric.endswith("_ms"):
+        return f"{value:,.1f} ms" if abs(value) < 100 else f"{value:,.0f} ms"  # noqa: PLR2004 - one decimal below 100 ms
+    if metric.endswith("_rps"):
+        return f"{value:,.1f}/s"
+    if metric.endswith("_ratio"):
+        return f"{100 * value:.3g} %"
+    return f"{value:,.6g}"
+
+
+def match_name(pattern: str, name: str) -> bool:
+    """Tell whether ``name`` matches ``pattern``, where ``*`` stands for any text; case counts."""
+    return fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorLimits:
+    """When the generator itself is too busy for its figures to be believed."""
+
+    max_loop_lag_ratio: float = 0.2
+    """Loop lag p99 over the judged latency (p95 of all successes)."""
+    min_loop_lag_ms: float = 10.0
+    """Lag below this is never held against a run: timers of a shared machine are that coarse."""
+    max_cpu_ratio: float = 0.95
+    """Processor time of the generator's process over the time of one core."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What ``thresholds.yaml`` says about one scenario, defaults merged in."""
+
+    name: str
+    thresholds: tuple[Threshold, ...] = ()
+    warmup_s: float = 0.0
+    """Requests that start earlier than this after the run began are measured but not judged."""
+    max_task_exceptions: int = 0
+    """Exceptions raised by tasks beyond this make the run invalid."""
+    generator: GeneratorLimits = field(default_factory=GeneratorLimits)
+    source: str = ""
+    """``thresholds.yaml:8``, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of a run; a request belongs to it by its start time."""
+
+    name: str
+    start_s: float
+    """Seconds after the run began, included."""
+    end_s: float
+    """Seconds after the run began, excluded."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return max(0.0, self.end_s - self.start_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSummary:
+    """The figures of one request name, or of all, in one window. Latencies are over successes, in ms."""
+
+    samples: int
+    failures: int
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    throughput_rps: float
+    """Successful requests a second of the window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """What happened in one stage."""
+
+    name: str
+    start_s: float
+    end_s: float
+    users: int
+    """Level asked for."""
+    users_reached: int
+    """Highest level of living users seen in the stage."""
+    summary: RequestSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorCount:
+    """One kind of failure and how often it was seen."""
+
+    where: str
+    """Request key, or the name of the user class or task."""
+    error: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorHealth:
+    """How well the generator itself did."""
+
+    loop_lag_p50_ms: float
+    loop_lag_p99_ms: float
+    """How late a 10 ms timer of the event loop fired."""
+    cpu_ratio: float
+    """Processor time of this process over elapsed time; 1.0 is one whole core."""
+    cpu_us_per_request: float | None
+    host_cpu_ratio: float | None
+    """Busy share of all cores of the machine; None where the system does not tell."""
+    steal_ratio: float | None
+    """Share of processor time that the hypervisor gave to others; None where the system does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A run with its verdict: what every report is made from."""
+
+    test: str
+    """Node id of the test."""
+    scenario: str
+    started_at: str
+    """ISO 8601 with the offset."""
+    duration_s: float
+    """From the first user to the end of the last stage."""
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Why the run is invalid, or was cut or interrupted; one sentence each."""
+    checks: tuple[Check, ...]
+    requests: Mapping[str, RequestSummary]
+    """By request key, ``GET Get_All_Products``; window ``total``."""
+    total: RequestSummary
+    counters: Mapping[str, float]
+    stages: tuple[StageResult, ...]
+    errors: tuple[ErrorCount, ...]
+    """Failed requests by kind, most frequent first."""
+    uncovered: tuple[str, ...]
+    """Requests that were seen but that no check covers by name."""
+    generator: GeneratorHealth
+    fingerprint: Mapping[str, Any]
+    """Processor, system and versions; JSON values."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know and no check says, such as the breaking point."""
