@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -95,9 +95,9 @@ class Threshold:
         """The limit as people write it: ``<= 250 ms``, ``>= 20/s``."""
         parts = []
         if self.min is not None:
-            parts.append(f">= {render_figure(self.metric, self.min)}")
+            parts.append(f">= {render_limit(self.metric, self.min)}")
         if self.max is not None:
-            parts.append(f"<= {render_figure(self.metric, self.max)}")
+            parts.append(f"<= {render_limit(self.metric, self.max)}")
         return " and ".join(parts)
 
 
@@ -141,20 +141,60 @@ class Check:
         tail = f"(n = {self.samples:,}; {self.threshold.source})" if self.threshold.source else f"(n = {self.samples:,})"
         if self.actual is None:
             return f"{where}: {name} has no data, wanted {self.threshold.limit}{': ' + self.note if self.note else ''} {tail}"
-        actual = render_figure(self.threshold.metric, self.actual)
+        actual = render_beside(self.threshold.metric, self.actual, (self.threshold.min, self.threshold.max))
         relation = "within" if self.outcome is CheckOutcome.PASS else "breaks"
         return f"{where}: {name} {actual} {relation} {self.threshold.limit} {tail}"
 
 
-def render_figure(metric: str, value: float) -> str:
-    """Render a value of ``metric`` with its unit, as short as stays exact enough to compare."""
+def render_figure(metric: str, value: float, *, extra: int = 0) -> str:
+    """Render a value of ``metric`` with its unit, short; ``extra`` digits beyond the usual ones."""
+    factor, unit = _factor_and_unit(metric)
+    scaled = factor * value
+    if unit == " ms":
+        # By the rounded value: 99.96 ms is "100 ms", as 100.4 ms is.
+        usual = 1 if round(abs(scaled), 1) < 100 else 0  # noqa: PLR2004 - one decimal below 100 ms
+        return f"{scaled:,.{usual + extra}f}{unit}"
+    if unit == "/s":
+        return f"{scaled:,.{1 + extra}f}{unit}"
+    if unit == " %":
+        return f"{scaled:,.{3 + extra}g}{unit}"
+    return _exact(scaled) if float(scaled).is_integer() else f"{scaled:,.{6 + extra}g}"
+
+
+def render_limit(metric: str, value: float) -> str:
+    """Render a limit of ``metric`` with its unit, with all digits that a person wrote: ``20/s``, ``0.25 ms``."""
+    factor, unit = _factor_and_unit(metric)
+    return f"{_exact(factor * value)}{unit}"
+
+
+def render_beside(metric: str, value: float, limits: Iterable[float | None]) -> str:
+    """Render a value with as many digits as show on which side of its limits it is: ``250.4 ms`` beside ``250 ms``."""
+    factor, unit = _factor_and_unit(metric)
+    exact = float(f"{factor * value:.12g}")
+    others = [float(f"{factor * limit:.12g}") for limit in limits if limit is not None]
+    text = render_figure(metric, value)
+    for extra in range(1, 10):
+        shown = float(text.removesuffix(unit).replace(",", ""))
+        if all((shown > other, shown < other) == (exact > other, exact < other) for other in others):
+            break
+        text = render_figure(metric, value, extra=extra)
+    return text
+
+
+def _factor_and_unit(metric: str) -> tuple[float, str]:
+    """Return what turns a value of ``metric`` into the number that people read, and the unit behind it."""
     if metric.endswith("_ms"):
-        return f"{value:,.1f} ms" if abs(value) < 100 else f"{value:,.0f} ms"  # noqa: PLR2004 - one decimal below 100 ms
+        return 1, " ms"
     if metric.endswith("_rps"):
-        return f"{value:,.1f}/s"
+        return 1, "/s"
     if metric.endswith("_ratio"):
-        return f"{100 * value:.3g} %"
-    return f"{value:,.6g}"
+        return 100, " %"
+    return 1, ""
+
+
+def _exact(number: float) -> str:
+    """Render a number as written; twelve digits hide what binary fractions add (100 * 0.29 is 28.999999999999996)."""
+    return f"{number:,.12g}"
 
 
 def match_name(pattern: str, name: str) -> bool:
