@@ -1,0 +1,1 @@
+"""The service under test: a small shop over PostgreSQL that any number of instances can share."""
