@@ -1,0 +1,157 @@
+"""A place for a throw-away stack: a directory, ports and processes that are gone when it ends, whichever way it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tailgate.errors import TailgateError
+from tailgate.stack.accounts import Account, can_read, unprivileged_account
+
+GUARD_TIMEOUT_S = 15.0
+"""The guard's own graces add up to less."""
+
+# The shell's standard input is the guard's pipe. The process announces itself before it becomes the service, and the
+# guard sees the end of the pipe only after every process that was forked has done so: there is no moment at which the
+# session can be killed and leave a service behind that the guard does not know.
+_ANNOUNCE_AND_EXEC = 'echo "group $$ $1" >&0 && shift && exec "$@" </dev/null'
+
+
+class Sandbox:
+    """A directory, ports and processes that vanish together, even when this process is killed with SIGKILL.
+
+    Use it as a context manager; the other blocks take it as their first argument. Leaving it stops what still runs.
+
+    Attributes:
+        directory: Everything in it is removed in the end. Other accounts can pass through, not list it.
+        account: Who servers that refuse to be root run as; None when we are not root.
+    """
+
+    def __init__(self) -> None:
+        self.account = unprivileged_account()
+        self.directory = _temporary_root(self.account) / f"tailgate-{secrets.token_hex(6)}"
+        self._exits = contextlib.ExitStack()
+        self._pipe = -1
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        if self._guard is not None:
+            raise TailgateError("a sandbox can be entered once only; make a new one")
+        command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(os.getpid())]
+        # The pipe is not inheritable (PEP 446), so no service can hold it open.
+        read_end, self._pipe = os.pipe()
+        self._guard = subprocess.Popen(
+            command,
+            stdin=read_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C at the terminal goes to pytest, not to its guard
+        )
+        os.close(read_end)
+        self._tell(f"directory {self.directory}")
+        self.directory.mkdir()
+        self.directory.chmod(0o700 if self.account is None else 0o711)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._guard is not None
+        try:
+            self._exits.close()
+        finally:
+            os.close(self._pipe)
+        if self._guard.wait(timeout=GUARD_TIMEOUT_S) != 0:
+            raise TailgateError(f"could not remove everything below {self.directory}")
+
+    def port(self) -> int:
+        """Reserve a TCP port of 127.0.0.1 for as long as the sandbox lives.
+
+        The port is held by a socket that is bound and never listens. So the kernel gives it to nobody else, neither
+        for port 0 nor as the source of a connection; a server that sets SO_REUSEADDR (all usual ones do) can listen on
+        it, again and again; and while none does, connections are refused.
+        """
+        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        self._exits.callback(holder.close)
+        return int(holder.getsockname()[1])
+
+    def at_exit(self, end: Callable[[], None]) -> None:
+        """Call ``end`` when the sandbox is left, the latest first; the guard does without."""
+        self._exits.callback(end)
+
+    def folder(self, name: str, *, account: Account | None = None) -> Path:
+        """Make a private folder in the directory, for ``account`` or for ourselves."""
+        folder = self.directory / name
+        folder.mkdir(mode=0o700)
+        if account is not None:
+            os.chown(folder, account.uid, account.gid)
+        return folder
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        stop_signal: int,
+        account: Account | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a program as the leader of its own session and process group, known to the guard before it runs.
+
+        Args:
+            argv: Program and arguments.
+            env: Its whole environment.
+            cwd: Its working directory.
+            log: File to append its output to.
+            stop_signal: What ends it in good order.
+            account: Who it runs as; None is ourselves.
+
+        Raises:
+            TailgateError: The guard is gone, so nothing may be started.
+        """
+        if self._guard is None or self._guard.poll() is not None:
+            raise TailgateError(
+                f"cannot start {argv[0]}: the sandbox {self.directory} has no guard (not entered, or killed)"
+            )
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", _ANNOUNCE_AND_EXEC, "sh", str(int(stop_signal)), *argv],
+                stdin=self._pipe,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=() if account else None,
+            )
+
+    def forget(self, pid: int) -> None:
+        """Tell the guard that the process group of ``pid`` is gone, before the number can be used again."""
+        self._tell(f"forget {pid}")
+
+    def _tell(self, order: str) -> None:
+        """Write one order; short enough to arrive in one piece."""
+        os.write(self._pipe, os.fsencode(order + "\n"))
+
+
+def _temporary_root(account: Account | None) -> Path:
+    """Return the folder for temporary files, or a usual one that ``account`` can reach."""
+    root = Path(tempfile.gettempdir())
+    if account is None or can_read(account, root):
+        return root
+    return next((path for path in (Path("/tmp"), Path("/var/tmp")) if can_read(account, path)), root)  # noqa: S108

@@ -1,0 +1,69 @@
+"""A running stack as one value, whoever started it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tailgate.errors import TailgateError
+from tailgate.stack.nginx import Nginx
+from tailgate.stack.postgres import Postgres
+from tailgate.stack.process import READY_TIMEOUT_S, Process, wait_all_ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What a load test is run against."""
+
+    url: str
+    """The entry: scheme, host and port, without a slash at the end."""
+    services: Mapping[str, Process] = field(default_factory=dict)
+    """The instances under test, by name."""
+    postgres: Postgres | None = None
+    nginx: Nginx | None = None
+
+    @property
+    def processes(self) -> dict[str, Process]:
+        """Every process that was started for this stack, by name."""
+        others = [process for process in (self.postgres, self.nginx) if process is not None]
+        return {**self.services, **{process.name: process for process in others}}
+
+    @property
+    def is_external(self) -> bool:
+        """Whether somebody else runs it: then nothing in it can be killed, measured or watched."""
+        return not self.processes
+
+    def wait_ready(self, *, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until everything is ready, side by side.
+
+        Raises:
+            StackNotReady: Something was not in time, or ended meanwhile.
+        """
+        wait_all_ready(self.processes.values(), timeout_s=timeout_s)
+
+    def kill(self, name: str) -> None:
+        """End a process with SIGKILL, as a crash would; `check_alive` does not hold it against the stack."""
+        self._process(name).kill()
+
+    def start(self, name: str) -> Process:
+        """Start a process again, on the same port, without waiting."""
+        return self._process(name).start()
+
+    def restart(self, name: str) -> Process:
+        """Stop a process in good order if it runs, and start it again, without waiting."""
+        return self._process(name).restart()
+
+    def check_alive(self) -> list[str]:
+        """Return one sentence for each process that ended although nobody asked for it."""
+        return [end for process in self.processes.values() if (end := process.unexpected_end)]
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor seconds that each process and its children have used since the start."""
+        return {name: process.cpu_s() for name, process in self.processes.items()}
+
+    def _process(self, name: str) -> Process:
+        try:
+            return self.processes[name]
+        except KeyError:
+            known = ", ".join(self.processes) or "none, because somebody else runs it"
+            raise TailgateError(f"the stack has no process {name!r}; it has: {known}") from None
