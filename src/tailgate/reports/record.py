@@ -1,0 +1,152 @@
+"""The record of a run: what every report is made from, as plain JSON values that may cross process borders."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from numbers import Integral, Real
+from typing import Any
+
+from tailgate.model import TOTAL, Check, CheckOutcome, Judged, Severity, Threshold
+
+SCHEMA_VERSION = 1
+"""Raised when a key of the document changes its meaning or goes away."""
+
+SIGNIFICANT_DIGITS = 6
+
+
+def run_record(judged: Judged) -> dict[str, Any]:
+    """Return a judged run as one item of ``runs`` in the report.
+
+    Only ``dict``, ``list``, ``str``, ``int``, ``float``, ``bool`` and ``None`` are left in it. Fractions are rounded
+    to six significant digits, a number that JSON cannot hold (NaN, infinity) is None.
+    """
+    return {
+        "test": _plain(judged.test),
+        "scenario": _plain(judged.scenario),
+        "started_at": _plain(judged.started_at),
+        "duration_s": _plain(judged.duration_s),
+        "verdict": _plain(judged.verdict),
+        "reasons": _plain(judged.reasons),
+        "checks": [_check_record(check) for check in judged.checks],
+        "total": _plain(asdict(judged.total)),
+        "requests": {_plain(name): _plain(asdict(summary)) for name, summary in judged.requests.items()},
+        "counters": _plain(judged.counters),
+        "stages": [_plain(asdict(stage)) for stage in judged.stages],
+        "errors": [_plain(asdict(error)) for error in judged.errors],
+        "uncovered": _plain(judged.uncovered),
+        "generator": _plain(asdict(judged.generator)),
+        "fingerprint": _plain(judged.fingerprint),
+        "notes": _plain(judged.notes),
+    }
+
+
+def report_document(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the whole report of a session; ``report.schema.json`` describes it."""
+    return {"schema": SCHEMA_VERSION, "tailgate": _version(), "runs": list(records)}
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the packaged JSON Schema (2020-12) of the report."""
+    schema: dict[str, Any] = json.loads(files("tailgate.reports").joinpath("report.schema.json").read_text("utf-8"))
+    return schema
+
+
+def checks_of(record: Mapping[str, Any]) -> list[Check]:
+    """Return the checks of a run's record as the values that they were."""
+    return [_check(item) for item in record["checks"]]
+
+
+def _check_record(check: Check) -> dict[str, Any]:
+    """Return one check as an item of ``checks``, its limits to the last digit."""
+    given = {"min": check.threshold.min, "max": check.threshold.max}
+    limit = {side: _finite(value) for side, value in given.items() if value is not None}
+    return {
+        "subject": _plain(check.subject),
+        "window": _plain(check.window),
+        "metric": _plain(check.threshold.metric),
+        "actual": _round_beside(check.actual, limit.values()),
+        "limit": limit,
+        "samples": _plain(check.samples),
+        "outcome": _plain(check.outcome),
+        "severity": _plain(check.severity),
+        "source": _plain(check.threshold.source),
+        "note": _plain(check.note),
+    }
+
+
+def _check(item: Mapping[str, Any]) -> Check:
+    """Return the check that ``_check_record`` wrote."""
+    subject, metric = item["subject"], item["metric"]
+    threshold = Threshold(
+        kind="counter" if metric == "count" else "total" if subject == TOTAL else "request",
+        subject=subject,
+        metric=metric,
+        min=item["limit"].get("min"),
+        max=item["limit"].get("max"),
+        severity=Severity(item["severity"]),
+        source=item["source"],
+    )
+    return Check(
+        threshold=threshold,
+        subject=subject,
+        window=item["window"],
+        actual=item["actual"],
+        samples=item["samples"],
+        outcome=CheckOutcome(item["outcome"]),
+        note=item["note"],
+        severity=Severity(item["severity"]),
+    )
+
+
+def _round_beside(value: float | None, limits: Iterable[float | None]) -> float | None:
+    """Round a figure, unless the rounded one would stand on another side of a limit than the figure itself."""
+    exact = _finite(value)
+    if exact is None or isinstance(exact, int):
+        return exact
+    rounded = _round(exact)
+    same_side = all(
+        (exact > limit, exact < limit) == (rounded > limit, rounded < limit) for limit in limits if limit is not None
+    )
+    return rounded if same_side else exact
+
+
+def _finite(value: float | None) -> float | None:
+    """Return the number as Python's own int or float; None for what JSON cannot hold."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with nothing but JSON values in it, however deep, fractions rounded."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Real):
+        finite = _finite(value)  # type: ignore[arg-type]
+        return finite if finite is None or isinstance(finite, int) else _round(finite)
+    # A lone surrogate, as file names may hold, fits neither UTF-8 nor the channel between pytest-xdist's processes.
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _round(value: float) -> float:
+    """Round to six significant digits, but never an integral digit."""
+    if value == 0:
+        return 0.0
+    return round(value, max(0, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value)))))
+
+
+def _version() -> str:
+    """Return the version of the installed distribution; ``unknown`` in a bare source tree."""
+    try:
+        return version("pytest-tailgate")
+    except PackageNotFoundError:
+        return "unknown"
