@@ -60,11 +60,15 @@ class Stage:
     def __post_init__(self) -> None:
         """Refuse what could never be run."""
         if not 0 < self.duration_s < float("inf"):
-            raise ValueError(f"stage {self.name!r}: duration_s is {self.duration_s}, wanted a positive number of seconds")
+            raise ValueError(
+                f"stage {self.name!r}: duration_s is {self.duration_s}, wanted a positive number of seconds"
+            )
         if self.users < 0:
             raise ValueError(f"stage {self.name!r}: users is {self.users}, wanted 0 or more")
         if self.spawn_rate is not None and not 0 < self.spawn_rate < float("inf"):
-            raise ValueError(f"stage {self.name!r}: spawn_rate is {self.spawn_rate}, wanted a positive number of users/s")
+            raise ValueError(
+                f"stage {self.name!r}: spawn_rate is {self.spawn_rate}, wanted a positive number of users/s"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +142,9 @@ class Check:
     def __str__(self) -> str:
         where = self.subject if self.window == TOTAL else f"{self.subject} [{self.window}]"
         name = self.threshold.metric.removesuffix("_ms").removesuffix("_rps")
-        tail = f"(n = {self.samples:,}; {self.threshold.source})" if self.threshold.source else f"(n = {self.samples:,})"
+        tail = (
+            f"(n = {self.samples:,}; {self.threshold.source})" if self.threshold.source else f"(n = {self.samples:,})"
+        )
         if self.actual is None:
             return f"{where}: {name} has no data, wanted {self.threshold.limit}{': ' + self.note if self.note else ''} {tail}"
         actual = render_beside(self.threshold.metric, self.actual, (self.threshold.min, self.threshold.max))

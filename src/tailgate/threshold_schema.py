@@ -61,8 +61,8 @@ def check_schema(data: Any) -> Iterator[Finding]:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Name the nearest of the ``known`` words, or all of them: ``did you mean 'p95_ms'?``."""
-    known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1)
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]!r}?"
     return f"wanted one of {', '.join(known)}"
@@ -119,9 +119,11 @@ def _advise(key: str, known: Iterable[str]) -> str:
 
 def _explain_type(breach: _Breach) -> str:
     if breach.found is None:
-        return "is empty, and defaults has nothing to remove: write a value or delete the line"
+        return "is empty; write a value or delete the line, null removes nothing here"
     accepted = [breach.wanted] if isinstance(breach.wanted, str) else [name for name in breach.wanted if name != "null"]
-    return f"{_show(breach.found)} is not of type {accepted[0]!r}; wanted {_describe(breach, accepted)}"
+    text = f"{_show(breach.found)} is not of type {accepted[0]!r}; wanted {_describe(breach, accepted)}"
+    is_quoted = isinstance(breach.found, str) and re.fullmatch(r"[-+]?[0-9.]+", breach.found)
+    return f"{text}; write it without quotes" if is_quoted else text
 
 
 def _describe(breach: _Breach, accepted: list[str]) -> str:
@@ -183,6 +185,6 @@ _WRONG: dict[str, Callable[[_Breach], str]] = {
     "enum": _explain_enum,
 }
 _MISSING: dict[str, Callable[[_Breach], str]] = {
-    "minProperties": lambda breach: f"is empty; add an entry, such as {_example(breach.schema)}, or delete the line",
+    "minProperties": lambda breach: f"is empty; add an entry such as {_example(breach.schema)}",
     "anyOf": lambda _: "sets neither min nor max, so it checks nothing; add one of them",
 }

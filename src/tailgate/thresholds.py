@@ -103,8 +103,11 @@ class _Problems:
         self.found.append(Problem(self.line(path), path, text))
 
     def add_absence(self, path: KeyPath, text: str, *others: KeyPath) -> None:
-        """Note that something is missing at ``path``: moot when anything there, or at ``others``, is wrong anyway."""
-        self.absences.append((Problem(self.line(path), path, text), (path, *others)))
+        """Note that something is missing at ``path``.
+
+        It is moot when anything below is wrong, or anything around ``others``, where it could have come from.
+        """
+        self.absences.append((Problem(self.line(path), path, text), others))
 
     def add_schema_findings(self) -> None:
         """Note what breaks the schema, and take it out of the data, so that the rest can be checked further."""
@@ -123,14 +126,20 @@ class _Problems:
 
     def raise_if_any(self, name: str) -> None:
         """Raise all problems, by line; one that aliases or defaults lead to more than once is raised once."""
-        missing = [problem for problem, roots in self.absences if not self._is_moot(problem, roots)]
+        missing = [problem for problem, others in self.absences if not self._is_moot(problem, others)]
         if problems := sorted(dict.fromkeys(self.found + missing), key=lambda problem: problem.line):
             raise ThresholdFileError([problem.render(name) for problem in problems])
 
-    def _is_moot(self, absence: Problem, roots: tuple[KeyPath, ...]) -> bool:
-        others = [problem.path for problem in self.found]
-        others += [problem.path for problem, _ in self.absences if problem.path != absence.path]
-        return any(path is not None and path[: len(root)] == root for path in others for root in roots)
+    def _is_moot(self, absence: Problem, others: tuple[KeyPath, ...]) -> bool:
+        found = [problem.path or () for problem in self.found]
+        missing = [problem.path for problem, _ in self.absences if problem.path and problem.path != absence.path]
+        return any(_is_below(path, absence.path or ()) for path in found + missing) or any(
+            _is_below(path, other) or _is_below(other, path) for path in found for other in others
+        )
+
+
+def _is_below(path: KeyPath, root: KeyPath) -> bool:
+    return path[: len(root)] == root
 
 
 def _remove(data: Any, path: KeyPath) -> None:
@@ -156,7 +165,7 @@ def _read_scenarios(document: YamlDocument, problems: _Problems, file_name: str)
         busy |= reader.busy_blocks
     for place in sorted(idle - busy):
         text = "has no limit, and no scenario adds one; add a metric such as p95_ms: 250"
-        problems.add_absence(("defaults", *place), text)
+        problems.add_absence(("defaults", *place), text, *(("scenarios", name, *place) for name in scenarios))
     return scenarios
 
 
@@ -213,7 +222,7 @@ class _ScenarioReader:
             if value is None:
                 if key not in result:
                     text = "is empty, and there is no default to remove: write a value or delete the line"
-                    self.problems.add(("scenarios", self.name, *here), text)
+                    self.problems.add_absence(("scenarios", self.name, *here), text, ("defaults", *here))
                 result.pop(key, None)
             else:
                 result[key] = self._merge(result.get(key), value, here) if isinstance(value, dict) else value
@@ -251,9 +260,9 @@ class _ScenarioReader:
         written: Any = self.own
         for key in place:
             written = written.get(key, {})
-        if not written:
+        if not written and ("defaults", *place) in self.problems.document.lines:
             self.idle_defaults.add(place)
-        elif None not in written.values():
+        elif written and None not in written.values():
             text = "has no limit, so it checks nothing; add a metric such as p95_ms: 250"
             self.problems.add_absence(("scenarios", self.name, *place), text, ("defaults", *place))
 

@@ -245,8 +245,9 @@ class _Conversion:
             place = merges if key_node.tag == _MERGE else pairs
             if key_node.value in place:
                 first = place[key_node.value][0].start_mark.line + 1
-                here = (*path, key_node.value)
-                self._refuse(key_node, here, f"the key is written twice, first in line {first}; keep one of them")
+                advice = "merge a list, such as [*a, *b]" if place is merges else "keep one of them"
+                text = f"the key is written twice, first in line {first}; {advice}"
+                self._refuse(key_node, (*path, key_node.value), text)
             else:
                 place[key_node.value] = (key_node, value_node)
         for _, value_node in merges.values():

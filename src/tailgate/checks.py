@@ -1,0 +1,148 @@
+"""Apply the thresholds of a scenario to a run: every limit, none left out, each with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from tailgate.model import TOTAL, Check, CheckOutcome, Scenario, Severity, Threshold, Window, match_name
+from tailgate.percentiles import percentile, quantile_of, required_samples
+from tailgate.run import RunResult
+from tailgate.samples import Samples
+from tailgate.windows import after_warmup
+
+_OVER_SUCCESSES = {"mean_ms", "max_ms"}
+
+
+def check_run(run: RunResult, scenario: Scenario) -> tuple[Check, ...]:
+    """Return one check for each threshold, window and request that it applies to, in the order of the file."""
+    cuts = _WindowCuts(run)
+    return tuple(check for threshold in scenario.thresholds for check in _check_threshold(threshold, run, cuts))
+
+
+def measure(metric: str, samples: Samples, duration_s: float) -> float | None:
+    """Return the value of a metric of the thresholds file in its own unit; None when there is no data for it."""
+    if not len(samples):
+        return None
+    latencies = samples.success_latencies_ms
+    q = quantile_of(metric)
+    if q is not None or metric in _OVER_SUCCESSES:
+        if not latencies.size:
+            return None
+        if q is not None:
+            return percentile(latencies, q)
+        return float(latencies.mean() if metric == "mean_ms" else latencies.max())
+    if metric == "failure_ratio":
+        return samples.failures / len(samples)
+    if metric == "failures":
+        return float(samples.failures)
+    if metric == "requests":
+        return float(len(samples))
+    if metric == "throughput_rps":
+        return latencies.size / duration_s if duration_s > 0 else None
+    raise ValueError(f"unknown metric {metric!r}")
+
+
+def samples_wanted(threshold: Threshold) -> int:
+    """Return how many samples the threshold needs before it can be judged."""
+    if threshold.min_samples is not None:
+        return threshold.min_samples
+    q = quantile_of(threshold.metric)
+    return required_samples(q) if q is not None else 1
+
+
+def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Return the checks by how far each is beyond its limit, as a ratio of the limit."""
+    return tuple(sorted(checks, key=lambda check: check.excess_ratio, reverse=True))
+
+
+def matching_keys(pattern: str, keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the request keys that a pattern names, with the method (``GET Get_*``) or by the name alone."""
+    return tuple(key for key in keys if match_name(pattern, key) or match_name(pattern, key.partition(" ")[2]))
+
+
+class _WindowCuts:
+    """The samples of each window, cut once however many thresholds ask."""
+
+    def __init__(self, run: RunResult) -> None:
+        self._run = run
+        self._cuts: dict[Window, tuple[Samples, Mapping[str, Samples]]] = {}
+
+    def of(self, window: Window) -> tuple[Samples, Mapping[str, Samples]]:
+        if window not in self._cuts:
+            samples = self._run.samples.within(window)
+            self._cuts[window] = samples, dict(samples.by_key())
+        return self._cuts[window]
+
+
+def _check_threshold(threshold: Threshold, run: RunResult, cuts: _WindowCuts) -> Iterator[Check]:
+    if threshold.kind == "counter":
+        yield from _check_counter(threshold, run)
+        return
+    if threshold.stage is None:
+        yield from _check_window(threshold, run.window, cuts)
+        return
+    for window in run.windows:
+        if match_name(threshold.stage, window.name):
+            checks = _check_window(threshold, after_warmup(window, run.warmup_s), cuts)
+            # The steps of a stress run are there to break; what counts is how many users they held.
+            yield from (replace(check, severity=Severity.INFO) for check in checks) if run.is_stress else checks
+
+
+def _check_counter(threshold: Threshold, run: RunResult) -> Iterator[Check]:
+    actual = run.counters.get(threshold.subject)
+    if actual is None and threshold.allow_no_data:
+        return
+    known = ", ".join(sorted(run.counters)) or "none"
+    yield _verdict_of(
+        threshold, threshold.subject, TOTAL, actual, samples=1, note=f"the run has these counters: {known}"
+    )
+
+
+def _check_window(threshold: Threshold, window: Window, cuts: _WindowCuts) -> Iterator[Check]:
+    everything, by_key = cuts.of(window)
+    if threshold.kind == "total":
+        yield _check_samples(threshold, TOTAL, window, everything)
+        return
+    keys = matching_keys(threshold.subject, tuple(by_key))
+    is_one_name = "*" not in threshold.subject
+    if is_one_name and len(keys) > 1:
+        note = f"the name is ambiguous, write one of: {', '.join(keys)}"
+        yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
+    elif not keys and not threshold.allow_no_data:
+        note = f"no request of that name; seen: {', '.join(by_key) or 'none'}"
+        yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
+    else:
+        yield from (_check_samples(threshold, key, window, by_key[key]) for key in keys)
+
+
+def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Samples) -> Check:
+    actual = measure(threshold.metric, samples, window.duration_s)
+    is_over_successes = quantile_of(threshold.metric) is not None or threshold.metric in _OVER_SUCCESSES
+    count = len(samples) - samples.failures if is_over_successes else len(samples)
+    note = f"all {len(samples):,} requests failed" if len(samples) and not count else "no requests"
+    return _verdict_of(threshold, subject, window.name, actual, samples=count, note=note)
+
+
+def _verdict_of(
+    threshold: Threshold, subject: str, window: str, actual: float | None, *, samples: int, note: str
+) -> Check:
+    check = Check(
+        threshold=threshold,
+        subject=subject,
+        window=window,
+        actual=actual,
+        samples=samples,
+        outcome=CheckOutcome.NO_DATA,
+        note=note,
+        severity=threshold.severity,
+    )
+    if actual is None:
+        return check
+    wanted = samples_wanted(threshold)
+    if threshold.kind != "counter" and samples < wanted and threshold.severity is not Severity.FAIL:
+        return replace(check, actual=None, note=f"{samples:,} samples, {wanted:,} needed")
+    is_high_enough = threshold.min is None or actual >= threshold.min
+    is_low_enough = threshold.max is None or actual <= threshold.max
+    outcome = CheckOutcome.PASS if is_high_enough and is_low_enough else CheckOutcome.FAIL
+    return replace(check, outcome=outcome, note="")

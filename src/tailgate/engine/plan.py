@@ -1,0 +1,213 @@
+"""What a load run is going to do, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from locust import LoadTestShape, User
+
+from tailgate.engine.preflight import check_host
+from tailgate.engine.users import find_problems
+from tailgate.errors import BadInput
+from tailgate.model import Stage
+from tailgate.shapes import Shape, check_stages, level_at, stretch
+
+LOCUST_SHAPE_STAGE = "shape"
+"""Name of the one stage that a ``locust.LoadTestShape`` has."""
+_MOST_LOCUST_SHAPE_S = 3600.0
+_TICK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a shape asks for at one moment."""
+
+    stage: int
+    """Index of the stage."""
+    users: int
+    user_classes: tuple[type[User], ...] | None = None
+    """The only classes to start users of now; None allows all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlan:
+    """One load run: who, in which shape, against what."""
+
+    user_classes: tuple[type[User], ...]
+    stages: tuple[Stage, ...]
+    """The shape, stretched; for a ``LoadTestShape`` one stage, whose length and level are known afterwards."""
+    locust_shape: LoadTestShape | None
+    host: str
+    tags: frozenset[str]
+    request_timeout_s: float
+    stop_timeout_s: float
+    time_scale: float
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the shape in seconds; None where only the shape itself knows."""
+        return None if self.locust_shape else sum(stage.duration_s for stage in self.stages)
+
+    def pace(self) -> StagesPace | LocustPace:
+        """Return what tells the level at each moment of one run."""
+        if self.locust_shape is not None:
+            return LocustPace(self.locust_shape, self.time_scale)
+        return StagesPace(self.stages)
+
+
+def make_plan(
+    users: Sequence[Any] | Any,
+    *,
+    shape: Any,
+    host: str,
+    tags: Sequence[str] = (),
+    request_timeout_s: float = 10.0,
+    stop_timeout_s: float = 5.0,
+    time_scale: float = 1.0,
+) -> LoadPlan:
+    """Return a plan that can be run.
+
+    Args:
+        users: Subclasses of ``locust.User`` (``FastHttpUser`` for HTTP), or one of them.
+        shape: A shape of ``tailgate``, a sequence of ``Stage``, or a ``locust.LoadTestShape``, class or instance.
+        host: Base URL of what is loaded, such as ``http://127.0.0.1:8080``.
+        tags: Run only the tasks that carry one of these; none runs all.
+        request_timeout_s: A request without a complete answer by then is a failure.
+        stop_timeout_s: How long running requests may take after the end of the shape before they are censored.
+        time_scale: Make the shape this many times as long.
+
+    Raises:
+        BadInput: With every problem found.
+    """
+    user_classes = tuple(users) if isinstance(users, Sequence) and not isinstance(users, str) else (users,)
+    wanted_tags = frozenset([tags] if isinstance(tags, str) else tags)
+    problems = find_problems(user_classes, wanted_tags)
+    for name, value in {"request_timeout_s": request_timeout_s, "stop_timeout_s": stop_timeout_s}.items():
+        if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+            problems.append(f"load: {name} is {value!r}, wanted a positive number of seconds")
+    stages, locust_shape = (), None
+    try:
+        stages, locust_shape = _read_shape(shape, time_scale)
+    except BadInput as error:
+        problems += error.problems
+    try:
+        check_host(host)
+    except BadInput as error:
+        problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return LoadPlan(
+        user_classes=user_classes,
+        stages=stages,
+        locust_shape=locust_shape,
+        host=host.rstrip("/"),
+        tags=wanted_tags,
+        request_timeout_s=request_timeout_s,
+        stop_timeout_s=stop_timeout_s,
+        time_scale=time_scale,
+    )
+
+
+def _read_shape(shape: Any, time_scale: float) -> tuple[tuple[Stage, ...], LoadTestShape | None]:
+    if isinstance(shape, type) and issubclass(shape, LoadTestShape):
+        shape = shape()
+    if isinstance(shape, LoadTestShape):
+        return (Stage(name=LOCUST_SHAPE_STAGE, duration_s=_MOST_LOCUST_SHAPE_S * time_scale, users=0),), shape
+    stages: Any = shape
+    if isinstance(shape, Shape):
+        try:
+            stages = shape.stages
+        except ValueError as error:  # What a stage was given, such as a negative length.
+            raise BadInput([f"shape: {type(shape).__name__}: {error}"]) from error
+    if not isinstance(stages, Sequence) or not all(isinstance(stage, Stage) for stage in stages):
+        raise BadInput(
+            [f"shape: {shape!r} is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"]
+        )
+    check_stages(stages)
+    return stretch(stages, time_scale), None
+
+
+class StagesPace:
+    """Follows stages."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = stages
+        self._duration_s = sum(stage.duration_s for stage in stages)
+
+    def at(self, elapsed_s: float) -> Level | None:
+        """Return what is wanted at ``elapsed_s``; None after the end."""
+        if elapsed_s >= self._duration_s:
+            return None
+        return Level(*level_at(self._stages, elapsed_s))
+
+
+class LocustPace:
+    """Follows a ``LoadTestShape``: asks it ten times a second and moves to its target at its spawn rate."""
+
+    def __init__(self, shape: LoadTestShape, time_scale: float) -> None:
+        self._shape = shape
+        self._scale = time_scale
+        self._level = 0.0
+        self._asked_at_s: float | None = None
+        self._began_s = time.perf_counter()
+        shape.reset_time()
+        if time_scale != 1:
+            shape.get_run_time = lambda: (time.perf_counter() - self._began_s) / time_scale
+        self.most_users = 0
+
+    def at(self, elapsed_s: float) -> Level | None:
+        """Return what is wanted at ``elapsed_s``; None after the end.
+
+        Raises:
+            BadInput: The shape's ``tick`` returned something else than Locust's documentation allows.
+        """
+        if elapsed_s >= _MOST_LOCUST_SHAPE_S * self._scale:
+            raise BadInput([f"shape: {type(self._shape).__name__} did not end within {elapsed_s:.0f} s"])
+        if self._asked_at_s is not None and elapsed_s - self._asked_at_s < _TICK_S:
+            return self._current
+        tick = self._shape.tick()
+        if tick is None:
+            return None
+        users, spawn_rate, classes = _read_tick(self._shape, tick)
+        passed_s = elapsed_s - self._asked_at_s if self._asked_at_s is not None else _TICK_S
+        step = spawn_rate / self._scale * passed_s
+        self._level = min(users, self._level + step) if users >= self._level else max(users, self._level - step)
+        self._asked_at_s = elapsed_s
+        self.most_users = max(self.most_users, users)
+        self._current = Level(0, math.ceil(self._level - 1e-6), classes)
+        return self._current
+
+
+def _read_tick(shape: LoadTestShape, tick: Any) -> tuple[int, float, tuple[type[User], ...] | None]:
+    try:
+        users, spawn_rate, *rest = tick
+        if int(users) >= 0 and float(spawn_rate) > 0:
+            return int(users), float(spawn_rate), tuple(rest[0]) if rest and rest[0] else None
+    except (TypeError, ValueError):
+        pass
+    name = type(shape).__name__
+    raise BadInput([f"shape: {name}.tick() returned {tick!r}, wanted (users >= 0, spawn rate > 0[, user classes])"])
+
+
+def allocate(level: int, weights: Mapping[str, float], fixed: Mapping[str, int]) -> dict[str, int]:
+    """Return how many users of each class make up ``level`` users.
+
+    Classes with a fixed count are filled first, in order. The rest goes by weight, one user after the other to the
+    class that is furthest behind (Sainte-Laguë), so a higher level never takes users away from a class.
+
+    Source: Balinski and Young 1982, Fair Representation, divisor methods and house monotonicity.
+    """
+    counts = dict.fromkeys([*fixed, *weights], 0)
+    left = level
+    for name, wanted in fixed.items():
+        counts[name] = min(wanted, left)
+        left -= counts[name]
+    shares = {name: weight for name, weight in weights.items() if weight > 0}
+    for _ in range(left if shares else 0):
+        behind = max(shares, key=lambda name: shares[name] / (2 * counts[name] + 1))
+        counts[behind] += 1
+    return counts

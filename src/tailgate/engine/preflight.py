@@ -1,0 +1,46 @@
+"""Ask whether anybody listens at the host, before any load is sent there."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from tailgate.errors import BadInput
+
+_PATIENCE_S = 5.0
+
+
+def check_host(host: object) -> None:
+    """Refuse a host that is not a base URL, or where nobody speaks its protocol.
+
+    Raises:
+        BadInput: What was found, what was wanted, what to do.
+    """
+    if not isinstance(host, str) or not host:
+        raise BadInput([f"load: host is {host!r}, wanted a base URL such as http://127.0.0.1:8080"])
+    url = urlsplit(host)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise BadInput([f"load: host {host!r} has no scheme or name, wanted a base URL such as http://127.0.0.1:8080"])
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        raise BadInput([f"load: host {host!r}: {error}"]) from error
+    try:
+        with socket.create_connection((url.hostname, port), timeout=_PATIENCE_S) as connection:
+            if url.scheme == "https":
+                _shake_hands(connection, url.hostname)
+    except ssl.SSLError as error:
+        reason = error.reason or str(error)
+        raise BadInput([f"load: {host} does not speak TLS ({reason}); is it an http:// address?"]) from error
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise BadInput([f"load: nobody answers at {host} ({reason}); is the service running?"]) from error
+
+
+def _shake_hands(connection: socket.socket, name: str) -> None:
+    # Whether the certificate is trusted is the users' business (``insecure`` of their class), not this check's.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.wrap_socket(connection, server_hostname=name).close()

@@ -1,0 +1,232 @@
+"""Run one load in this process and return what it measured."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_INIT, STATE_RUNNING
+
+from tailgate.counters import Counters
+from tailgate.engine.events import NoStatistics, RunEvents
+from tailgate.engine.interrupts import Interrupts
+from tailgate.engine.plan import LoadPlan, LocustPace
+from tailgate.engine.population import Population
+from tailgate.engine.probe import HealthProbe
+from tailgate.engine.recorder import Recorder, as_error_counts
+from tailgate.engine.users import RunContext, make_run_class
+from tailgate.run import RunFacts, RunResult
+from tailgate.samples import SampleLog
+
+TICK_S = 0.05
+"""How often the level is set; ramps move in steps of this length."""
+_PROGRESS_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A look at a run that goes on."""
+
+    stage: str
+    users: int
+    elapsed_s: float
+    left_s: float | None
+    """Seconds until the shape ends; None where only the shape knows."""
+    log: SampleLog
+    user_s: float
+    """Sum over the users of the seconds that each has lived."""
+
+
+class Monitor(Protocol):
+    """What watches a run while it goes on."""
+
+    def on_progress(self, live: LiveRun) -> str:
+        """Look at the run a few times a second; a text ends it early, as the reason why."""
+        ...  # pragma: no cover
+
+    def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
+        """Look at the run when a stage is over; False ends it there."""
+        ...  # pragma: no cover
+
+
+def run_load(plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monitor: Monitor) -> RunResult:
+    """Run the plan in this process, unpatched, and leave nothing of Locust behind.
+
+    A signal ends the run in order: what was measured is returned with ``facts.interrupted`` set.
+
+    Args:
+        plan: What to run.
+        test: Node id of the test, for the result.
+        scenario: Name of the scenario, for the result.
+        warmup_s: What the result leaves out at the beginning.
+        monitor: Watches, and may end the run.
+
+    Returns:
+        The samples, counters and facts of the run.
+    """
+    return _Run(plan, test=test, scenario=scenario, warmup_s=warmup_s, monitor=monitor).result()
+
+
+class _Run:
+    """The state of one run; lives as long as ``run_load`` does."""
+
+    def __init__(self, plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monitor: Monitor) -> None:
+        self._plan = plan
+        self._names = {"test": test, "scenario": scenario}
+        self._warmup_s = warmup_s
+        self._monitor = monitor
+        self._recorder = Recorder()
+        self._counters = Counters()
+        self._probe = HealthProbe()
+        self._started_at = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+        self._elapsed_s = 0.0
+        self._user_s = 0.0
+        self._stage = 0
+        self._reached = [0]
+        self._facts = RunFacts()
+
+    def result(self) -> RunResult:
+        context = RunContext(
+            recorder=self._recorder,
+            counters=self._counters,
+            host=self._plan.host,
+            request_timeout_s=self._plan.request_timeout_s,
+        )
+        classes = [make_run_class(cls, self._plan.tags, context) for cls in self._plan.user_classes]
+        events = RunEvents(self._recorder.record)
+        events.events.user_error.add_listener(self._recorder.on_user_error)
+        environment = Environment(
+            user_classes=classes, events=events.events, host=self._plan.host, stop_timeout=self._plan.stop_timeout_s
+        )
+        runner = environment.create_local_runner()
+        environment.stats = NoStatistics()
+        events.adopt_global_listeners()
+        population = Population(runner, classes, context, self._plan.stop_timeout_s)
+        with Interrupts() as interrupts, _each_message_once():
+            try:
+                environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+                environment.events.test_start.fire(environment=environment)
+                runner.update_state(STATE_RUNNING)
+                self._drive(population, interrupts, runner)
+            finally:
+                self._end(population, runner)
+        self._facts = replace(
+            self._facts,
+            user_deaths=as_error_counts(self._recorder.user_deaths),
+            task_exceptions=as_error_counts(self._recorder.task_exceptions),
+            listener_errors=events.failures,
+            unreported=max(0, self._recorder.sent - self._recorder.reported),
+            unstoppable_users=population.unstoppable,
+            interrupted=interrupts.seen,
+        )
+        return self._freeze()
+
+    def _drive(self, population: Population, interrupts: Interrupts, runner: Any) -> None:
+        """Follow the shape to its end, or to whatever ends it earlier."""
+        pace = self._plan.pace()
+        # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
+        self._recorder.began, began_s = time.time(), time.perf_counter()
+        self._probe.start()
+        progress_at_s = 0.0
+        while not interrupts.seen:
+            interrupts.turn()
+            now_s = time.perf_counter() - began_s
+            level = pace.at(now_s)
+            if level is None or level.stage != self._stage:
+                self._elapsed_s = sum(stage.duration_s for stage in self._plan.stages[: self._stage + 1])
+                if level is None or not self._next_stage(level.stage):
+                    break
+            alive = population.alive
+            self._reached[-1] = max(self._reached[-1], alive)
+            self._user_s += alive * max(0.0, now_s - self._elapsed_s)
+            self._elapsed_s = now_s
+            population.move_to(level)
+            if now_s >= progress_at_s:
+                progress_at_s = now_s + _PROGRESS_S
+                cut = self._monitor.on_progress(self._look(level.stage, population.alive))
+                if cut or runner.state != STATE_RUNNING:
+                    self._facts = replace(self._facts, cut=cut or "user code stopped Locust's runner")
+                    break
+            gevent.sleep(TICK_S)
+        if isinstance(pace, LocustPace):
+            self._elapsed_s = time.perf_counter() - began_s
+            self._most_users = pace.most_users
+        drift_s = (time.time() - self._recorder.began) - (time.perf_counter() - began_s)
+        self._facts = replace(self._facts, clock_jump_s=drift_s)
+
+    def _next_stage(self, stage: int) -> bool:
+        """Begin ``stage``; False when the monitor has seen enough."""
+        goes_on = self._monitor.on_stage_end(self._plan.stages[self._stage].name, self._freeze())
+        if goes_on:
+            self._reached += [0] * (stage - self._stage)
+            self._stage = stage
+        return goes_on
+
+    def _look(self, stage: int, users: int) -> LiveRun:
+        duration_s = self._plan.duration_s
+        return LiveRun(
+            stage=self._plan.stages[stage].name,
+            users=users,
+            elapsed_s=self._elapsed_s,
+            left_s=None if duration_s is None else max(0.0, duration_s - self._elapsed_s),
+            log=self._recorder.log,
+            user_s=self._user_s,
+        )
+
+    def _end(self, population: Population, runner: Any) -> None:
+        """Stop everything that this run started, whatever happened."""
+        self._probe.stop()
+        try:
+            population.stop_all()
+        finally:
+            runner.update_state(STATE_INIT)  # So that quit() still fires test_stopping and test_stop.
+            runner.quit()
+
+    def _freeze(self) -> RunResult:
+        samples = self._recorder.log.freeze()
+        stages = self._plan.stages
+        if self._plan.locust_shape is not None and self._elapsed_s > 0:
+            most = getattr(self, "_most_users", 0)
+            stages = (replace(stages[0], duration_s=self._elapsed_s, users=most),)
+        return RunResult(
+            **self._names,
+            host=self._plan.host,
+            started_at=self._started_at,
+            duration_s=self._elapsed_s,
+            stages=stages,
+            users_reached=tuple(self._reached),
+            samples=samples,
+            warmup_s=self._warmup_s,
+            errors=self._recorder.errors,
+            counters=dict(self._counters.as_dict()),
+            generator=self._probe.health(len(samples)),
+            facts=self._facts,
+        )
+
+
+@contextmanager
+def _each_message_once() -> Iterator[None]:
+    """Let each different message of Locust through once: twenty users that die alike are one finding."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_first = text not in seen
+        seen.add(text)
+        return is_first
+
+    loggers = [logging.getLogger(name) for name in ("locust.user.users", "locust.user.task", "locust.runners")]
+    for logger in loggers:
+        logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_new)

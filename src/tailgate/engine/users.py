@@ -1,0 +1,191 @@
+"""Make the user classes of one run: subclasses, so that nothing of a run is left on the originals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+from gevent import GreenletExit, Timeout
+from locust import FastHttpUser, HttpUser, TaskSet, User
+
+from tailgate.counters import Counters
+from tailgate.engine.recorder import Recorder
+from tailgate.errors import BadInput
+
+
+class RequestTimeout(Timeout):  # type: ignore[misc] # gevent is untyped
+    """A request had no complete answer in time; recorded as that request's failure."""
+
+    def __str__(self) -> str:
+        return f"no complete answer within {self.seconds:g} s"
+
+
+class LoopBlocked(BaseException):
+    """A user's code kept the event loop from running; not an ``Exception``, so that the code cannot go on."""
+
+
+@dataclass(slots=True)
+class RunContext:
+    """What the users of one run share."""
+
+    recorder: Recorder
+    counters: Counters
+    host: str
+    request_timeout_s: float
+    stopping: set[User] = field(default_factory=set)
+    """Users that were asked to end; any other that ends has died."""
+
+
+def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str]:
+    """Return what keeps ``user_classes`` from being run with ``tags``, one complete message each."""
+    if not user_classes:
+        return ["load: no user classes were given; pass at least one, such as load([Shopper])"]
+    problems = [problem for item in user_classes for problem in _problems_of(item, tags)]
+    names = [item.__name__ for item in user_classes if isinstance(item, type)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"load: {names.count(name)} user classes are called {name}; their names must differ")
+    users = [item for item in user_classes if isinstance(item, type) and issubclass(item, User)]
+    if users and not any(user.weight > 0 or user.fixed_count > 0 for user in users):
+        problems.append("load: every user class has weight 0; give at least one a weight or a fixed_count")
+    return problems
+
+
+def make_run_class(user_class: type[User], tags: frozenset[str], context: RunContext) -> type[User]:
+    """Return a subclass for one run, with its own tasks, host, counters and tracking of requests."""
+
+    def __init__(self: User, environment: Any) -> None:  # noqa: N807 - becomes the method of that name
+        super(run_class, self).__init__(environment)
+        if isinstance(self, FastHttpUser):
+            _track(self.client, context)
+
+    def run(self: User) -> None:
+        _run_until_ended(self, super(run_class, self).run, context)
+
+    own: dict[str, Any] = {
+        "__init__": __init__,
+        "__module__": user_class.__module__,
+        "__doc__": user_class.__doc__,
+        "run": run,
+        "host": context.host,
+        "counters": context.counters,
+        "abstract": False,
+    }
+    if issubclass(user_class, FastHttpUser):
+        own |= _timeouts(user_class, context.request_timeout_s)
+    run_class: type[User] = type(user_class.__name__, (user_class,), own)
+    run_class.tasks = select_tasks(user_class.tasks, tags)
+    return run_class
+
+
+def select_tasks(tasks: Sequence[Any], tags: frozenset[str]) -> list[Any]:
+    """Return the tasks that carry one of ``tags``, or all when there are none; the originals stay as they are.
+
+    Nested task sets are subclassed where something in them is left out. Locust's own filter edits the classes for
+    good (``filter_tasks_by_tags`` in its ``user/task.py``).
+    """
+    if not tags:
+        return list(tasks)
+    selected = []
+    for task in tasks:
+        if not isinstance(task, type):
+            if tags & getattr(task, "locust_tag_set", frozenset()):
+                selected.append(task)
+        elif inner := select_tasks(task.tasks, tags):
+            subset = type(task.__name__, (task,), {"__module__": task.__module__})
+            subset.tasks = inner
+            selected.append(subset)
+    return selected
+
+
+def tags_of(tasks: Sequence[Any]) -> set[str]:
+    """Return every tag that the tasks carry, those in nested task sets too."""
+    found: set[str] = set()
+    for task in tasks:
+        found |= tags_of(task.tasks) if isinstance(task, type) else getattr(task, "locust_tag_set", set())
+    return found
+
+
+def _problems_of(item: Any, tags: frozenset[str]) -> list[str]:
+    if not (isinstance(item, type) and issubclass(item, User)):
+        kind = item.__name__ if isinstance(item, type) else repr(item)
+        return [f"load: {kind} is not a user class; pass subclasses of locust.FastHttpUser"]
+    if issubclass(item, HttpUser):
+        return [
+            f"load: {item.__name__} is an HttpUser, which needs Locust's monkey patching and would block every other "
+            "user in this process; derive it from locust.FastHttpUser, whose client has the same methods"
+        ]
+    if not item.tasks:
+        return [f"load: {item.__name__} has no tasks; decorate at least one method with @task"]
+    if not all((isinstance(task, type) and issubclass(task, TaskSet)) or callable(task) for task in item.tasks):
+        return [f"load: {item.__name__}.tasks holds something that cannot be called"]
+    if tags and not select_tasks(item.tasks, tags):
+        known = ", ".join(sorted(tags_of(item.tasks))) or "none"
+        return [f"load: tags {', '.join(sorted(tags))} match no task of {item.__name__}; its tags: {known}"]
+    return []
+
+
+def _timeouts(user_class: type[FastHttpUser], request_timeout_s: float) -> dict[str, float]:
+    """Return timeouts of the sockets for a class that left Locust's 60 s alone."""
+    names = ("network_timeout", "connection_timeout")
+    defaults = {name: getattr(FastHttpUser, name) for name in names}
+    return {name: request_timeout_s for name in names if getattr(user_class, name) == defaults[name]}
+
+
+def _track(session: Any, context: RunContext) -> None:
+    """Give every request of a session a deadline, and record those that never come to an end.
+
+    Locust tells of a request only when it is over. One that is still running when its user is killed would leave no
+    trace, and a hung service would look as if it had not been asked.
+    """
+    send, recorder, timeout_s = session.request, context.recorder, context.request_timeout_s
+
+    def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
+        recorder.sent += 1
+        started = time.time()
+        timer = RequestTimeout.start_new(timeout_s)
+        try:
+            return send(method, url, name=name, **kwargs)
+        except GreenletExit:
+            recorder.add_censored(method, name or session.request_name or url, started)
+            raise
+        finally:
+            timer.close()
+
+    session.request = request
+
+
+def _run_until_ended(user: User, run: Any, context: RunContext) -> None:
+    """Run a user to its end, record an end that nobody asked for, and close its connections."""
+    kind = type(user).__name__
+    try:
+        run()
+        if user not in context.stopping:
+            context.recorder.user_deaths[kind, "stopped itself (StopUser or StopTest)"] += 1
+    except LoopBlocked as error:
+        context.recorder.user_deaths[kind, str(error)] += 1
+    except Exception as error:  # noqa: BLE001 - recorded, and a reason against the run
+        context.recorder.user_deaths[kind, f"{type(error).__name__}: {error}"] += 1
+    finally:
+        if isinstance(user, FastHttpUser):
+            # Left to the garbage collector its sockets would be reported as unclosed.
+            user.client.client.close()
+
+
+def check_users(user_classes: Sequence[Any], tags: frozenset[str]) -> None:
+    """Refuse user classes that cannot be run.
+
+    Raises:
+        BadInput: With every problem.
+    """
+    problems = find_problems(user_classes, tags)
+    if problems:
+        raise BadInput(problems)
+
+
+def is_alive(user: User) -> bool:
+    """Tell whether the user's greenlet has not ended."""
+    greenlet: gevent.Greenlet | None = user.greenlet
+    return greenlet is not None and not greenlet.dead

@@ -1,0 +1,87 @@
+"""Turn a run and the thresholds of its scenario into a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tailgate.checks import check_run, matching_keys, worst_first
+from tailgate.errors import InvalidRun, ThresholdBreach
+from tailgate.model import Check, CheckOutcome, Judged, Scenario, Severity, StageResult, Verdict
+from tailgate.run import RunResult
+from tailgate.validity import find_reasons
+from tailgate.windows import after_warmup, summarise
+
+
+def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, Any] | None = None) -> Judged:
+    """Return the run with its checks, reasons and verdict; raises nothing, whatever the verdict."""
+    checks = check_run(run, scenario)
+    reasons = find_reasons(run, scenario, checks)
+    in_window = run.samples.within(run.window)
+    requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
+    notes = (*run.notes, *([f"cut after {run.duration_s:.1f} s: {run.facts.cut}"] if run.facts.cut else []))
+    return Judged(
+        test=run.test,
+        scenario=run.scenario,
+        started_at=run.started_at,
+        duration_s=run.duration_s,
+        verdict=_verdict(reasons, checks),
+        reasons=reasons,
+        checks=checks,
+        requests=requests,
+        total=run.total,
+        counters=dict(run.counters),
+        stages=_stage_results(run),
+        errors=run.errors,
+        uncovered=_uncovered(tuple(requests), scenario),
+        generator=run.generator,
+        fingerprint=dict(fingerprint or {}),
+        notes=notes,
+    )
+
+
+def raise_for_verdict(judged: Judged) -> None:
+    """Raise what the verdict means for a test.
+
+    Raises:
+        InvalidRun: The verdict is ``invalid``.
+        ThresholdBreach: The verdict is ``fail``.
+    """
+    failed = worst_first([check for check in judged.checks if check.is_failed])
+    if judged.verdict is Verdict.INVALID:
+        raise InvalidRun(judged.scenario, judged.reasons, failed)
+    if judged.verdict is Verdict.FAIL:
+        raise ThresholdBreach(judged.scenario, failed)
+
+
+def _verdict(reasons: Sequence[str], checks: Sequence[Check]) -> Verdict:
+    if reasons:
+        return Verdict.INVALID
+    if any(check.is_failed for check in checks):
+        return Verdict.FAIL
+    if any(check.severity is Severity.WARN and check.outcome is not CheckOutcome.PASS for check in checks):
+        return Verdict.WARN
+    return Verdict.PASS
+
+
+def _stage_results(run: RunResult) -> tuple[StageResult, ...]:
+    results = []
+    for stage, reached, window in zip(run.stages, run.users_reached, run.windows, strict=False):
+        judged = after_warmup(window, run.warmup_s)
+        results.append(
+            StageResult(
+                name=stage.name,
+                start_s=window.start_s,
+                end_s=window.end_s,
+                users=stage.users,
+                users_reached=reached,
+                summary=summarise(run.samples.within(judged), judged.duration_s),
+            )
+        )
+    return tuple(results)
+
+
+def _uncovered(keys: Sequence[str], scenario: Scenario) -> tuple[str, ...]:
+    patterns = [threshold.subject for threshold in scenario.thresholds if threshold.kind == "request"]
+    covered = {key for pattern in patterns for key in matching_keys(pattern, keys)}
+    return tuple(key for key in keys if key not in covered)

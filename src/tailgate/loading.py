@@ -1,0 +1,260 @@
+"""The ``load`` fixture: plan a run, take the machine's turn, run it, and have it judged in its test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import pytest
+
+from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
+from tailgate.errors import BadInput, InvalidRun, ThresholdFileError
+from tailgate.model import Judged, Scenario, match_name
+from tailgate.options import OPTIONS
+from tailgate.reporting import RUN_LOG
+
+if TYPE_CHECKING:
+    from tailgate.engine import LoadPlan
+    from tailgate.run import RunResult
+
+Derive = Callable[["RunResult"], Mapping[str, float]]
+"""Computes further counters from a run that is over, before it is judged."""
+
+
+class Target(Protocol):
+    """What is loaded."""
+
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        ...  # pragma: no cover
+
+    def check_alive(self) -> Sequence[str]:
+        """Return one sentence for each part that died without being told to."""
+        ...  # pragma: no cover
+
+
+@dataclass(slots=True)
+class Slot:
+    """One run of a test and, once it was judged, its verdict."""
+
+    run: RunResult
+    scenario: Scenario
+    judged: Judged | None = None
+
+
+@dataclass(slots=True)
+class TestRuns:
+    """All runs of one test."""
+
+    slots: list[Slot] = field(default_factory=list)
+
+
+RUNS = pytest.StashKey[TestRuns]()
+
+
+@pytest.fixture
+def perf_target() -> Target | None:
+    """What ``load`` loads when it is given no host; override it to yield your stack."""
+    return None
+
+
+@pytest.fixture
+def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Iterator[Load]:
+    """Run load against the target and return what it measured: ``load([Shopper], shape=Peak())``."""
+    request.node.stash[RUNS] = TestRuns()
+    request.node.stash[SCENARIOS] = scenarios_of(request.node)
+    yield Load(request.node, perf_target)
+
+
+class Load:
+    """Makes the load runs of one test."""
+
+    def __init__(self, item: pytest.Item, target: Target | None) -> None:
+        self._item = item
+        self._target = target
+        self._derived: list[Derive] = []
+
+    def derive(self, function: Derive) -> None:
+        """Have ``function`` add counters to each run that follows, before it is judged.
+
+        It is called when the run is over, outside of the event loop, so it may block.
+        """
+        self._derived.append(function)
+
+    def __call__(
+        self,
+        users: Sequence[type[Any]] | type[Any],
+        *,
+        shape: Any,
+        host: str | None = None,
+        tags: Sequence[str] = (),
+        scenario: str | None = None,
+        request_timeout_s: float = 10.0,
+        stop_timeout_s: float = 5.0,
+    ) -> RunResult:
+        """Run ``users`` in ``shape`` and return what was measured.
+
+        The run is judged when the test calls ``check()`` on it, else when the test ends.
+
+        Args:
+            users: ``locust.FastHttpUser`` classes.
+            shape: ``Stages``, ``Peak``, ``Stress``, ``Soak``, ``Spike``, a sequence of ``Stage``, or a
+                ``locust.LoadTestShape``.
+            host: Base URL; None takes that of the ``perf_target`` fixture.
+            tags: Run only the tasks that carry one of these tags.
+            scenario: Entry of the thresholds file; needed where the test's marker names several.
+            request_timeout_s: A request without a complete answer by then is a failure.
+            stop_timeout_s: How long running requests may take after the end before they count as hung.
+
+        Raises:
+            BadInput: Something cannot be run as asked; nothing was sent.
+        """
+        __tracebackhide__ = True
+        limits = self._scenario(scenario)
+        plan = self._plan(
+            users,
+            shape,
+            host,
+            tags=tags,
+            request_timeout_s=request_timeout_s,
+            stop_timeout_s=stop_timeout_s,
+        )
+        _check_stage_names(limits, plan)
+        run = self._run(plan, limits, shape)
+        slot = Slot(run, limits)
+        self._item.stash[RUNS].slots.append(slot)
+        if run.facts.interrupted:
+            _judge(self._item, slot)
+            _pass_on(run.facts.interrupted)
+        slot.run = replace(run, _judge=lambda changed: _judge_now(self._item, slot, changed))
+        return slot.run
+
+    def _scenario(self, name: str | None) -> Scenario:
+        declared = self._item.stash[SCENARIOS]
+        thresholds = self._item.config.stash.get(THRESHOLDS, None)
+        if thresholds is None:
+            raise BadInput([f"{self._item.nodeid}: load() needs a test marked with @pytest.mark.perf"])
+        if name is None and len(declared) == 1:
+            name = declared[0]
+        if name not in declared:
+            asked = "no scenario was given" if name is None else f"scenario {name!r} is not named by the test's marker"
+            raise BadInput(
+                [f"{self._item.nodeid}: load(): {asked}; {unknown_name('scenarios of this test', name or '', declared)}"]
+            )
+        return thresholds.scenarios[name]
+
+    def _plan(self, users: Any, shape: Any, host: str | None, **settings: Any) -> LoadPlan:
+        from tailgate.engine import make_plan  # noqa: PLC0415 - Locust is imported only for a load
+
+        if host is None and self._target is not None:
+            host = self._target.url
+        if host is None:
+            classes = users if isinstance(users, Sequence) else [users]
+            host = next((cls.host for cls in classes if getattr(cls, "host", None)), None)
+        time_scale = self._item.config.stash[OPTIONS].time_scale
+        return make_plan(users, shape=shape, host=host, time_scale=time_scale, **settings)
+
+    def _run(self, plan: LoadPlan, limits: Scenario, shape: Any) -> RunResult:
+        from tailgate.engine import run_load  # noqa: PLC0415 - as above
+        from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
+        from tailgate.shapes import Stress  # noqa: PLC0415
+        from tailgate.turns import machine_turn  # noqa: PLC0415
+        from tailgate.watching import ProgressLine, RunMonitor  # noqa: PLC0415
+
+        config = self._item.config
+        line = ProgressLine(config)
+        monitor = RunMonitor(
+            line=line,
+            scenario=limits,
+            shape=shape,
+            stages=plan.stages,
+            aborts_on_fail=config.stash[OPTIONS].aborts_on_fail,
+        )
+        with machine_turn(lambda: line.say("waiting: another load runs on this machine")):
+            try:
+                run = run_load(
+                    plan,
+                    test=self._item.nodeid,
+                    scenario=limits.name,
+                    warmup_s=limits.warmup_s,
+                    monitor=monitor,
+                )
+            finally:
+                line.close()
+        deaths = tuple(self._target.check_alive()) if self._target is not None else ()
+        run = replace(run, is_stress=isinstance(shape, Stress), facts=replace(run.facts, stack_deaths=deaths))
+        for derive in self._derived:
+            run = run.with_counters(derive(run))
+        return with_shape_figures(run, shape, limits)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge, as part of the test, what the test itself did not judge."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException:
+        for slot in _unjudged(item):
+            _judge(item, slot)
+        raise
+    first_error: Exception | None = None
+    for slot in _unjudged(item):
+        try:
+            _judge_now(item, slot, slot.run)
+        except (InvalidRun, AssertionError) as error:
+            first_error = first_error or error
+    if first_error is not None:
+        raise first_error
+    if is_load_test(item) and not item.stash[RUNS].slots:
+        raise InvalidRun(", ".join(item.stash[SCENARIOS]), ["no samples: the test never called load()"])
+    return result
+
+
+def _unjudged(item: pytest.Item) -> list[Slot]:
+    runs = item.stash.get(RUNS, None)
+    return [slot for slot in runs.slots if slot.judged is None] if runs else []
+
+
+def _judge(item: pytest.Item, slot: Slot) -> Judged:
+    """Judge a run and put it into the log, instead of what it was judged before."""
+    from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
+    from tailgate.judge import judge_run  # noqa: PLC0415
+
+    slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
+    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged)
+    return slot.judged
+
+
+def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
+    """Judge ``run``, a version of the slot's run that may have more counters, and raise what that means."""
+    __tracebackhide__ = True
+    from tailgate.judge import raise_for_verdict  # noqa: PLC0415
+
+    slot.run = run
+    judged = _judge(item, slot)
+    raise_for_verdict(judged)
+    return judged
+
+
+def _check_stage_names(limits: Scenario, plan: LoadPlan) -> None:
+    """Refuse limits for stages that the shape does not have."""
+    names = [stage.name for stage in plan.stages]
+    patterns = {limit.stage: limit.source for limit in limits.thresholds if limit.stage is not None}
+    problems = [
+        f"{source}: $.scenarios.{limits.name}.stages.{pattern}: the shape has no such stage; "
+        f"{unknown_name('stages', pattern, names)}"
+        for pattern, source in patterns.items()
+        if not any(match_name(pattern, name) for name in names)
+    ]
+    if problems:
+        raise ThresholdFileError(problems)
+
+
+def _pass_on(signal_name: str) -> NoReturn:
+    """Do what the signal that ended the run would have done to pytest."""
+    if signal_name == "SIGTERM":
+        pytest.exit("terminated by SIGTERM", returncode=143)
+    raise KeyboardInterrupt

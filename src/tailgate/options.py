@@ -1,0 +1,106 @@
+"""Command-line options, read once into one value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tailgate.errors import TailgateError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asked for."""
+
+    thresholds: Path
+    json: Path | None
+    time_scale: float
+    is_check_only: bool
+    aborts_on_fail: bool
+
+
+OPTIONS = pytest.StashKey[Options]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; all begin with ``--perf``."""
+    group = parser.getgroup("perf", "load tests (tailgate)")
+    group.addoption(
+        "--perf-stack",
+        default="embedded",
+        metavar="embedded|docker|URL",
+        help="what to load: a stack started for the session, containers, or a running service at URL",
+    )
+    group.addoption(
+        "--perf-thresholds",
+        metavar="PATH",
+        help="limits to judge by (default: thresholds.yaml in the root directory)",
+    )
+    group.addoption(
+        "--perf-time-scale", default="1", metavar="N", help="make every shape N times as long (default: 1)"
+    )
+    group.addoption("--perf-json", metavar="PATH", help="write all runs with their verdicts to PATH")
+    group.addoption(
+        "--perf-check",
+        action="store_true",
+        help="check the thresholds file against the tests, without stack or load, and stop",
+    )
+    group.addoption(
+        "--perf-abort-on-fail",
+        action="store_true",
+        help="end a run early when its failure budget can no longer be kept",
+    )
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Return the options, checked before anything starts.
+
+    Raises:
+        pytest.UsageError: One of them cannot be used.
+    """
+    json = config.getoption("perf_json")
+    options = Options(
+        thresholds=_thresholds_path(config),
+        json=config.invocation_params.dir / json if json else None,
+        time_scale=_time_scale(config.getoption("perf_time_scale")),
+        is_check_only=config.getoption("perf_check"),
+        aborts_on_fail=config.getoption("perf_abort_on_fail"),
+    )
+    _check_stack(config.getoption("perf_stack"))
+    if options.json is not None and not hasattr(config, "workerinput"):
+        from tailgate.reports.json_file import check_writable  # noqa: PLC0415 - only if asked for
+
+        try:
+            check_writable(options.json)
+        except TailgateError as error:
+            raise pytest.UsageError(f"--perf-json: {error}") from error
+    return options
+
+
+def _thresholds_path(config: pytest.Config) -> Path:
+    given = config.getoption("perf_thresholds")
+    return config.invocation_params.dir / given if given else config.rootpath / "thresholds.yaml"
+
+
+def _time_scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise pytest.UsageError(f"--perf-time-scale: {text!r}, wanted a positive number")
+    return scale
+
+
+def _check_stack(stack: str) -> None:
+    if stack in {"embedded", "docker"}:
+        return
+    url = urlsplit(stack)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise pytest.UsageError(
+            f"--perf-stack: {stack!r}, wanted embedded, docker, or a URL such as http://127.0.0.1:8080"
+        )

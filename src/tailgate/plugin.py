@@ -1,0 +1,44 @@
+"""The pytest plugin: hooks and fixtures by name; each topic has a module of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailgate import reporting, unpatched
+from tailgate.collecting import pytest_collection_modifyitems
+from tailgate.loading import load, perf_target, pytest_runtest_call
+from tailgate.options import OPTIONS, pytest_addoption, read_options
+from tailgate.reporting import (
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+# Before any conftest or test module can import Locust.
+unpatched.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and refuse wrong options before anything starts."""
+    config.addinivalue_line(
+        "markers",
+        "perf(scenario=None): a load test; scenario names its entry in thresholds.yaml, or several in a list "
+        "(default: the test's name without test_)",
+    )
+    reporting.begin(config)
+    config.stash[OPTIONS] = read_options(config)
+
+
+__all__ = [
+    "load",
+    "perf_target",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]

@@ -1,0 +1,148 @@
+"""Collect the verdicts of all tests and workers, and hand them to the reporters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tailgate.errors import TailgateError, ThresholdBreach
+from tailgate.options import OPTIONS
+
+if TYPE_CHECKING:
+    from tailgate.model import Judged
+
+Record = dict[str, Any]
+"""One run as JSON values; see ``tailgate.reports.record``."""
+
+
+class RunLog:
+    """The runs of this process that no report has carried away yet, and, where reports end up, all of them."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.usage_error = ""
+        self.write_error = ""
+        self.is_checked = False
+        self._waiting: dict[str, dict[int, Record]] = {}
+
+    def put(self, nodeid: str, run: int, judged: Judged) -> None:
+        """Keep a judged run until the report of its test takes it; the same run again replaces it."""
+        from tailgate.reports.record import run_record  # noqa: PLC0415 - only when there was a load
+
+        self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
+
+    def take(self, nodeid: str) -> list[Record]:
+        """Give the runs of one test away."""
+        return list(self._waiting.pop(nodeid, {}).values())
+
+    def take_all(self) -> list[Record]:
+        """Give away what no report took, as after Ctrl-C."""
+        return [record for nodeid in list(self._waiting) for record in self.take(nodeid)]
+
+
+RUN_LOG = pytest.StashKey[RunLog]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the test's runs on its report, which travels to the controller under xdist; show errors as messages."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, TailgateError | ThresholdBreach):
+        # The message tells everything; a page of frames would hide it.
+        report.longrepr = call.excinfo.getrepr(style="value")
+    if call.when == "call":
+        records = item.config.stash[RUN_LOG].take(item.nodeid)
+        if records:
+            from tailgate.reports.junit import properties  # noqa: PLC0415 - only when there was a load
+
+            report.tailgate_runs = records  # type: ignore[attr-defined] # carried as plain JSON
+            item.user_properties += [pair for record in records for pair in properties(record)]
+            report.user_properties = list(item.user_properties)
+    return report
+
+
+class ReportReader:
+    """Takes the runs from the reports of tests; a plugin of its own, since that hook is not told the config."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what ``pytest_runtest_makereport`` put there, maybe in another process."""
+        self._log.records.extend(getattr(report, "tailgate_runs", []))
+
+
+def begin(config: pytest.Config) -> None:
+    """Open the log of this session."""
+    log = config.stash[RUN_LOG] = RunLog()
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ReportReader(log), "tailgate-report-reader")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker of xdist could not put on a report."""
+    del error
+    output = getattr(node, "workeroutput", {})
+    log = node.config.stash[RUN_LOG]
+    log.records.extend(output.get("tailgate_runs", []))
+    log.usage_error = log.usage_error or output.get("tailgate_usage_error", "")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Send a worker's leftovers to the controller, or write the reports."""
+    config = session.config
+    log = config.stash[RUN_LOG]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["tailgate_runs"] = log.take_all()
+        config.workeroutput["tailgate_usage_error"] = log.usage_error
+        return
+    log.records += log.take_all()
+    options = config.stash[OPTIONS]
+    if options.json is not None and not options.is_check_only:
+        from tailgate.reports.json_file import write_report  # noqa: PLC0415 - only if asked for
+        from tailgate.reports.record import report_document  # noqa: PLC0415
+
+        try:
+            write_report(options.json, report_document(log.records))
+        except TailgateError as error:
+            log.write_error = str(error)
+    if log.is_checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
+    if log.usage_error or log.write_error:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show each run, then one line for each."""
+    log = config.stash[RUN_LOG]
+    if log.records:
+        from tailgate.reports.terminal import render_run, render_summary  # noqa: PLC0415 - only if there was a load
+
+        writer = terminalreporter._tw  # noqa: SLF001 - pytest offers the width and colour nowhere else
+        style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": _shows_unicode(writer)}
+        terminalreporter.section("load runs")
+        for record in log.records:
+            for line in render_run(record, width=writer.fullwidth, **style):
+                terminalreporter.write_line(line)
+            terminalreporter.write_line("")
+        for line in render_summary(log.records, width=writer.fullwidth, **style):
+            terminalreporter.write_line(line)
+    for message in (log.usage_error, log.write_error):
+        if message:
+            terminalreporter.write_line(f"ERROR: {message}", red=True)
+
+
+def _shows_unicode(writer: Any) -> bool:
+    encoding = getattr(writer._file, "encoding", None) or "ascii"  # noqa: SLF001 - as above
+    try:
+        "✓✗–…".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""Find every reason why a run cannot answer the question that is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tailgate.checks import samples_wanted
+from tailgate.model import Check, ErrorCount, GeneratorLimits, Scenario, Severity
+from tailgate.percentiles import quantile_of
+from tailgate.run import RunResult
+
+CLOCK_JUMP_LIMIT_S = 0.1
+"""A wall clock that moves further than this makes the start times worthless."""
+
+
+def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> tuple[str, ...]:
+    """Return the reasons, one sentence with figures each; none means that the run is valid."""
+    return (
+        *_ended_from_outside(run),
+        *_nothing_measured(run),
+        *_users_missing(run),
+        *_exceptions(run, scenario),
+        *_lost_requests(run),
+        *_generator_saturated(run, scenario.generator),
+        *_too_few_samples(run, checks),
+    )
+
+
+def _ended_from_outside(run: RunResult) -> Iterator[str]:
+    if run.facts.interrupted:
+        yield f"interrupted by {run.facts.interrupted} after {run.duration_s:.1f} s"
+    yield from run.facts.stack_deaths
+    if abs(run.facts.clock_jump_s) > CLOCK_JUMP_LIMIT_S:
+        yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
+
+
+def _nothing_measured(run: RunResult) -> Iterator[str]:
+    if not len(run.samples):
+        yield "no samples: not one request was made"
+    elif not run.total.samples:
+        yield (
+            f"no samples after the warm-up: {len(run.samples):,} requests, all of which started in the first "
+            f"{run.warmup_s:g} s"
+        )
+
+
+def _users_missing(run: RunResult) -> Iterator[str]:
+    for stage, reached, window in zip(run.stages, run.users_reached, run.windows, strict=False):
+        was_cut_short = window.duration_s < stage.duration_s - 1e-6
+        if reached < stage.users and not was_cut_short:
+            yield f"stage {stage.name!r} never reached its level: {reached} of {stage.users} users"
+    if run.facts.user_deaths:
+        count = sum(death.count for death in run.facts.user_deaths)
+        yield f"{count} users ended before they were asked to: {render_errors(run.facts.user_deaths)}"
+    if run.facts.unstoppable_users:
+        yield f"{run.facts.unstoppable_users} users did not stop when they were killed"
+
+
+def _exceptions(run: RunResult, scenario: Scenario) -> Iterator[str]:
+    count = sum(error.count for error in run.facts.task_exceptions)
+    if count > scenario.max_task_exceptions:
+        yield (
+            f"tasks raised {count} exceptions, allowed are {scenario.max_task_exceptions} (max_task_exceptions): "
+            f"{render_errors(run.facts.task_exceptions)}"
+        )
+    if run.facts.listener_errors:
+        yield f"listeners of Locust's events raised: {render_errors(run.facts.listener_errors)}"
+
+
+def _lost_requests(run: RunResult) -> Iterator[str]:
+    if run.samples.censored:
+        waiting_ms = run.samples.latency_ms[run.samples.outcome == 2]  # noqa: PLR2004 - Outcome.CENSORED
+        yield (
+            f"{run.samples.censored} requests were still without an answer when the run ended; the oldest had waited "
+            f"{waiting_ms.max() / 1000:.1f} s"
+        )
+    if run.facts.unreported:
+        yield (
+            f"{run.facts.unreported} requests have no outcome: a response taken with catch_response=True was not used "
+            "in a with-block, or its block was left by an exception"
+        )
+
+
+def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[str]:
+    health = run.generator
+    p95_ms = run.total.p95_ms
+    if p95_ms is not None:
+        limit_ms = max(limits.min_loop_lag_ms, limits.max_loop_lag_ratio * p95_ms)
+        if health.loop_lag_p99_ms > limit_ms:
+            yield (
+                f"generator saturated: its event loop was late by {health.loop_lag_p99_ms:.1f} ms (p99), more than "
+                f"{limit_ms:.1f} ms is too much beside a p95 of {p95_ms:.1f} ms; use fewer users or longer waits"
+            )
+    if health.cpu_ratio > limits.max_cpu_ratio:
+        yield (
+            f"generator saturated: it used {health.cpu_ratio:.0%} of one core, allowed are {limits.max_cpu_ratio:.0%}; "
+            "use fewer users or longer waits"
+        )
+
+
+def _too_few_samples(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
+    if run.facts.cut:
+        return  # A run that was ended because it had failed needs no more samples to have failed.
+    for check in checks:
+        wanted = samples_wanted(check.threshold)
+        is_judged = check.threshold.kind != "counter" and check.severity is Severity.FAIL
+        if is_judged and 0 < check.samples < wanted:
+            has_default = check.threshold.min_samples is None and quantile_of(check.threshold.metric) is not None
+            why = f"{check.threshold.metric} needs" if has_default else "min_samples asks for"
+            where = check.subject if check.window == check.subject else f"{check.subject} [{check.window}]"
+            yield f"{where}: {check.samples} samples, {why} {wanted} ({check.threshold.source})"
+
+
+def render_errors(errors: Sequence[ErrorCount], most: int = 3) -> str:
+    """Return the most frequent errors with their counts, each once, as one line."""
+    ordered = sorted(errors, key=lambda error: -error.count)
+    parts = [f"{error.where}: {error.error} (x{error.count})" for error in ordered[:most]]
+    if len(ordered) > most:
+        parts.append(f"and {len(ordered) - most} other kinds")
+    return "; ".join(parts)

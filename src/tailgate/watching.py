@@ -1,0 +1,123 @@
+"""What the plugin does while a run goes on: show progress, find broken steps and spent budgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tailgate.budget import spent_budget
+from tailgate.figures import broken_checks
+from tailgate.model import Scenario, Stage
+from tailgate.percentiles import percentile
+from tailgate.reports.progress import Progress, render_progress
+from tailgate.run import RunResult
+from tailgate.shapes import Stress, level_at
+
+if TYPE_CHECKING:
+    from tailgate.engine import LiveRun
+
+LINE_EVERY_S = 5.0
+"""How often a line is written where no line can be overwritten."""
+_RECENT = 500
+"""The live p95 is over this many last requests."""
+_BUDGET_EVERY_S = 1.0
+
+
+class ProgressLine:
+    """Writes what goes on: one live line on a terminal, a line now and then elsewhere, nothing with ``-q``."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        self._capture: Any = config.pluginmanager.getplugin("capturemanager")
+        # A worker of xdist has a reporter too, but its output goes nowhere.
+        self._is_silent = self._reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput")
+        self._is_live = not self._is_silent and self._reporter.isatty
+        self._written_at = time.monotonic()
+        self._is_dirty = False
+
+    def show(self, progress: Progress) -> None:
+        """Show where the run is."""
+        if self._is_live:
+            self._write(f"\r\x1b[K{render_progress(progress, self._reporter._tw.fullwidth - 1)}")  # noqa: SLF001
+            self._is_dirty = True
+        elif not self._is_silent and time.monotonic() - self._written_at >= LINE_EVERY_S:
+            self._written_at = time.monotonic()
+            self._write(f"\n{render_progress(progress, 80)}")
+
+    def say(self, text: str) -> None:
+        """Write a line of its own."""
+        if not self._is_silent:
+            self._write(f"\n{text}\n")
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._is_dirty:
+            self._write("\r\x1b[K")
+            self._is_dirty = False
+
+    def _write(self, text: str) -> None:
+        if self._capture is None:
+            self._reporter.write(text, flush=True)
+            return
+        with self._capture.global_and_fixture_disabled():
+            self._reporter.write(text, flush=True)
+
+
+class RunMonitor:
+    """Watches one run for the plugin; see ``tailgate.engine.Monitor``."""
+
+    def __init__(
+        self, *, line: ProgressLine, scenario: Scenario, shape: object, stages: Sequence[Stage], aborts_on_fail: bool
+    ) -> None:
+        self._line = line
+        self._scenario = scenario
+        self._shape = shape
+        self._stages = stages
+        self._aborts_on_fail = aborts_on_fail
+        self._budget_at_s = 0.0
+        self._seen = (0.0, 0)
+
+    def on_progress(self, live: LiveRun) -> str:
+        """Show the progress; return why the run has to be cut, if it has to."""
+        self._line.show(self._progress(live))
+        if not self._aborts_on_fail or live.elapsed_s < self._budget_at_s:
+            return ""
+        self._budget_at_s = live.elapsed_s + _BUDGET_EVERY_S
+        samples, failures = live.log.count_since(self._scenario.warmup_s)
+        return spent_budget(
+            self._scenario,
+            samples=samples,
+            failures=failures,
+            user_s=live.user_s,
+            left_user_s=_left_user_s(self._stages, live.elapsed_s),
+        )
+
+    def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
+        """End a stress run at the first step that breaks."""
+        return not isinstance(self._shape, Stress) or not broken_checks(so_far, self._scenario, stage)
+
+    def _progress(self, live: LiveRun) -> Progress:
+        latencies = live.log.recent_latencies_ms(_RECENT)
+        elapsed_s, samples = self._seen
+        passed_s = live.elapsed_s - elapsed_s
+        throughput = (len(live.log) - samples) / passed_s if passed_s > 0 else 0.0
+        self._seen = (live.elapsed_s, len(live.log))
+        return Progress(
+            stage=f"{self._scenario.name}/{live.stage}",
+            users=live.users,
+            throughput_rps=throughput,
+            p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
+            failures=live.log.failures,
+            left_s=live.left_s,
+        )
+
+
+def _left_user_s(stages: Sequence[Stage], elapsed_s: float, step_s: float = 0.25) -> float:
+    """Return the user-seconds that the shape asks for after ``elapsed_s``."""
+    duration_s = sum(stage.duration_s for stage in stages)
+    steps = int(max(0.0, duration_s - elapsed_s) / step_s) + 1
+    return sum(level_at(stages, elapsed_s + number * step_s)[1] * step_s for number in range(steps))

@@ -1,0 +1,56 @@
+"""Cut a run into windows by the start time of its requests, and summarise each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from tailgate.model import TOTAL, RequestSummary, Stage, Window
+from tailgate.percentiles import percentile
+from tailgate.samples import Samples
+
+P50, P95, P99 = Fraction(1, 2), Fraction(95, 100), Fraction(99, 100)
+
+
+def stage_windows(stages: Sequence[Stage], *, ended_s: float) -> tuple[Window, ...]:
+    """Return one window for each stage that began before the run ended.
+
+    Args:
+        stages: The shape, in order.
+        ended_s: Seconds after the beginning when the last stage ended or the run was cut.
+    """
+    windows, start_s = [], 0.0
+    for stage in stages:
+        if start_s >= ended_s:
+            break
+        end_s = min(start_s + stage.duration_s, ended_s)
+        windows.append(Window(name=stage.name, start_s=start_s, end_s=end_s))
+        start_s += stage.duration_s
+    return tuple(windows)
+
+
+def after_warmup(window: Window, warmup_s: float) -> Window:
+    """Return the part of ``window`` that starts after the warm-up; it may be empty."""
+    start_s = max(window.start_s, warmup_s)
+    return Window(name=window.name, start_s=start_s, end_s=max(window.end_s, start_s))
+
+
+def total_window(ended_s: float, warmup_s: float) -> Window:
+    """Return the window of a whole run after its warm-up."""
+    return after_warmup(Window(name=TOTAL, start_s=0.0, end_s=ended_s), warmup_s)
+
+
+def summarise(samples: Samples, duration_s: float) -> RequestSummary:
+    """Return the figures of ``samples``, all of which started in a window of ``duration_s`` seconds."""
+    latencies = samples.success_latencies_ms
+    some = latencies.size > 0
+    return RequestSummary(
+        samples=len(samples),
+        failures=samples.failures,
+        mean_ms=float(latencies.mean()) if some else None,
+        p50_ms=percentile(latencies, P50) if some else None,
+        p95_ms=percentile(latencies, P95) if some else None,
+        p99_ms=percentile(latencies, P99) if some else None,
+        max_ms=float(latencies.max()) if some else None,
+        throughput_rps=latencies.size / duration_s if duration_s > 0 else 0.0,
+    )
