@@ -69,5 +69,14 @@ class RequestCounter:
 
     def _name(self, scope: Scope) -> str:
         # The router leaves the route in the scope, unless the request never got so far (an injected error).
-        route = scope.get("route") or next((r for r in self._routes if r.matches(scope)[0] is not Match.NONE), None)
+        route = scope.get("route") or self._find_route(scope)
         return f"{scope['method']} {getattr(route, 'path', '(no route)')}"
+
+    def _find_route(self, scope: Scope) -> BaseRoute | None:
+        # As the router does: the first that fits, or else the first that fits but for the method.
+        matches = [(route.matches(scope)[0], route) for route in self._routes]
+        for wanted in (Match.FULL, Match.PARTIAL):
+            for match, route in matches:
+                if match is wanted:
+                    return route
+        return None
