@@ -44,23 +44,26 @@ def unprivileged_account() -> Account | None:
 
 
 def can_read(account: Account | None, *paths: Path) -> bool:
-    """Tell whether ``account`` can read every path; asked of the kernel by a process that runs as this account."""
+    """Tell whether ``account`` can read every path.
+
+    Raises:
+        TailgateError: This process may not become ``account``.
+    """
     if account is None:
         return all(os.access(path, os.R_OK) for path in paths)
+    # A process of that account asks, so that every rule of the system counts: modes, lists, mount options.
     script = 'for path; do [ -r "$path" ] || exit 1; done'
     command = ["/bin/sh", "-c", script, "sh", *map(str, paths)]
-    return (
-        subprocess.run(  # noqa: PLW1510 - the exit code is the answer
-            command, user=account.uid, group=account.gid, extra_groups=(), cwd="/", stdin=subprocess.DEVNULL
-        ).returncode
-        == 0
-    )
+    try:
+        return subprocess.call(command, user=account.uid, group=account.gid, extra_groups=(), cwd="/") == 0
+    except OSError as err:  # root without the right to become somebody else: a user namespace, a stripped container
+        raise TailgateError(f"cannot run a server as {account.name!r} ({err}); run pytest as another user") from err
 
 
 def reachable(base: Path, parts: Sequence[str], *, account: Account | None, copy_to: Path) -> Path:
     """Return a folder with these ``parts`` of ``base`` that ``account`` can read: ``base`` itself, or a copy.
 
-    A virtual environment below ``/root`` (mode 0700) is the usual reason for a copy. No mode of the original is touched.
+    A virtual environment below ``/root`` (mode 0700) is the usual reason for a copy. The original is never touched.
 
     Args:
         base: Folder that everything in ``parts`` is relative to.

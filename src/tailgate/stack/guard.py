@@ -33,16 +33,17 @@ def main() -> int:
     groups: dict[int, int] = {}
     directories: list[str] = []
     for order in read_orders(sys.stdin.fileno(), parent_pid=int(sys.argv[1])):
-        kind, _, rest = order.partition(" ")
-        if kind == "directory":
-            directories.append(rest)
-        elif kind == "group":
-            group, number = rest.split()
-            groups[int(group)] = int(number)
-        elif kind == "forget":
-            groups.pop(int(rest), None)
+        match order.split(" ", maxsplit=1):
+            case "directory", path:
+                directories.append(path)
+            case "group", rest:
+                group, stop_signal = map(int, rest.split())
+                groups[group] = stop_signal
+            case "forget", group_text:
+                groups.pop(int(group_text), None)
     end_groups(groups)
-    return 0 if all([remove(directory) for directory in directories]) else 1
+    left = [directory for directory in directories if not remove(directory)]
+    return 1 if left else 0
 
 
 def read_orders(pipe: int, *, parent_pid: int) -> Iterator[str]:

@@ -27,14 +27,18 @@ def http_answers(url: str, *, status: int = 200) -> Probe:
     Raises:
         BadInput: The URL has no scheme ``http`` or ``https``, or no host.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port that is not a number, half an IPv6 address
+        host = None
+    if host is None or parts.scheme not in {"http", "https"}:
         raise BadInput([f"{url!r} is not the URL of a service, wanted one such as http://127.0.0.1:8000"])
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def attempt(timeout_s: float) -> None:
-        connection = connect(parts.netloc.rpartition("@")[2], timeout=timeout_s)
+        connection = connect(host, port, timeout=timeout_s)
         try:
             connection.request("GET", target, headers={"Connection": "close"})
             answered = connection.getresponse().status

@@ -23,8 +23,8 @@ READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 POLL_S = 0.01
 """How often a process is asked whether it is ready, or gone."""
-ATTEMPT_TIMEOUT_S = 1.0
-"""How long one ready probe may take: the exit of another process must be noticed meanwhile."""
+ATTEMPT_TIMEOUT_S = 5.0
+"""How long one ready probe may take; a process that ends meanwhile is noticed after it."""
 
 
 class Process:
@@ -230,7 +230,7 @@ def wait_all_ready(processes: Iterable[Process], *, timeout_s: float = READY_TIM
                 code = process.exit_code
                 raise _not_ready(process, start, _render_exit(code) if code is not None else "was not started")
         for process in [one for one in waiting if not set(one.after) & set(waiting)]:
-            error = _ask(process.ready, timeout_s=ATTEMPT_TIMEOUT_S) if process.ready else None
+            error = _ask(process.ready, timeout_s=start + timeout_s - time.monotonic()) if process.ready else None
             if error is None:
                 waiting.remove(process)
             else:
@@ -249,7 +249,7 @@ def wait_answers(service: str, probe: Probe, *, timeout_s: float) -> None:
         StackNotReady: It was not in time.
     """
     start = time.monotonic()
-    while error := _ask(probe, timeout_s=ATTEMPT_TIMEOUT_S):
+    while error := _ask(probe, timeout_s=start + timeout_s - time.monotonic()):
         waited_s = time.monotonic() - start
         if waited_s >= timeout_s:
             raise StackNotReady(service=service, url=probe.url, waited_s=waited_s, last_error=error)
@@ -259,7 +259,7 @@ def wait_answers(service: str, probe: Probe, *, timeout_s: float) -> None:
 def _ask(probe: Probe, *, timeout_s: float) -> str | None:
     """Ask once; return what went wrong, or None when it is ready."""
     try:
-        probe.attempt(timeout_s)
+        probe.attempt(min(ATTEMPT_TIMEOUT_S, max(POLL_S, timeout_s)))
     except Exception as err:  # noqa: BLE001 - whatever is wrong, the service is not ready, and the message says it
         return str(err) or type(err).__name__
     return None

@@ -1,4 +1,4 @@
-"""A place for a throw-away stack: a directory, ports and processes that are gone when it ends, whichever way it ends."""
+"""A place for a throw-away stack: a directory, ports and processes that are gone in the end, however it ends."""
 
 from __future__ import annotations
 
@@ -59,20 +59,21 @@ class Sandbox:
         )
         os.close(read_end)
         self._tell(f"directory {self.directory}")
-        self.directory.mkdir()
-        self.directory.chmod(0o700 if self.account is None else 0o711)
+        try:
+            self.directory.mkdir()
+            self.directory.chmod(0o700 if self.account is None else 0o711)
+        except OSError as err:
+            self._end()
+            raise TailgateError(f"cannot make a directory for the stack: {err}") from err
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._guard is not None
         try:
             self._exits.close()
         finally:
-            os.close(self._pipe)
-        if self._guard.wait(timeout=GUARD_TIMEOUT_S) != 0:
-            raise TailgateError(f"could not remove everything below {self.directory}")
+            self._end()
 
     def port(self) -> int:
         """Reserve a TCP port of 127.0.0.1 for as long as the sandbox lives.
@@ -124,7 +125,7 @@ class Sandbox:
         """
         if self._guard is None or self._guard.poll() is not None:
             raise TailgateError(
-                f"cannot start {argv[0]}: the sandbox {self.directory} has no guard (not entered, or killed)"
+                f"cannot start {argv[0]}: the sandbox was not entered, or has ended, or its guard was killed"
             )
         with log.open("ab") as output:
             return subprocess.Popen(
@@ -142,7 +143,19 @@ class Sandbox:
 
     def forget(self, pid: int) -> None:
         """Tell the guard that the process group of ``pid`` is gone, before the number can be used again."""
-        self._tell(f"forget {pid}")
+        with contextlib.suppress(BrokenPipeError):  # without a guard there is nobody who has to forget it
+            self._tell(f"forget {pid}")
+
+    def _end(self) -> None:
+        """Let the guard clean up and wait for it."""
+        assert self._guard is not None
+        os.close(self._pipe)
+        try:
+            code = self._guard.wait(timeout=GUARD_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        if code != 0:
+            raise TailgateError(f"something may be left in {self.directory}: its guard ended with {code}")
 
     def _tell(self, order: str) -> None:
         """Write one order; short enough to arrive in one piece."""

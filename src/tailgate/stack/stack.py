@@ -24,9 +24,9 @@ class Stack:
 
     @property
     def processes(self) -> dict[str, Process]:
-        """Every process that was started for this stack, by name."""
-        others = [process for process in (self.postgres, self.nginx) if process is not None]
-        return {**self.services, **{process.name: process for process in others}}
+        """Every process that was started for this stack, by name; each comes after those that it needs."""
+        everything = (self.postgres, *self.services.values(), self.nginx)
+        return {process.name: process for process in everything if process is not None}
 
     @property
     def is_external(self) -> bool:
