@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tailgate.model import TOTAL, Check, CheckOutcome, Scenario, Severity, Threshold, Window, match_name
-from tailgate.percentiles import percentile, quantile_of, required_samples
+from tailgate.percentiles import Latencies, percentile, quantile_of, required_samples
 from tailgate.run import RunResult
 from tailgate.samples import Samples
 from tailgate.windows import after_warmup
-
-_OVER_SUCCESSES = {"mean_ms", "max_ms"}
 
 
 def check_run(run: RunResult, scenario: Scenario) -> tuple[Check, ...]:
@@ -22,25 +20,31 @@ def check_run(run: RunResult, scenario: Scenario) -> tuple[Check, ...]:
 
 def measure(metric: str, samples: Samples, duration_s: float) -> float | None:
     """Return the value of a metric of the thresholds file in its own unit; None when there is no data for it."""
-    if not len(samples):
+    if not len(samples) or duration_s <= 0:
         return None
-    latencies = samples.success_latencies_ms
+    if is_over_successes(metric):
+        return _measure_latencies(metric, samples.success_latencies_ms)
+    failures, count = samples.failures, len(samples)
+    return {
+        "failure_ratio": failures / count,
+        "failures": float(failures),
+        "requests": float(count),
+        "throughput_rps": (count - failures) / duration_s,
+    }[metric]
+
+
+def is_over_successes(metric: str) -> bool:
+    """Tell whether the metric is about the latencies of successes, and not about all requests."""
+    return quantile_of(metric) is not None or metric in {"mean_ms", "max_ms"}
+
+
+def _measure_latencies(metric: str, latencies_ms: Latencies) -> float | None:
+    if not latencies_ms.size:
+        return None
     q = quantile_of(metric)
-    if q is not None or metric in _OVER_SUCCESSES:
-        if not latencies.size:
-            return None
-        if q is not None:
-            return percentile(latencies, q)
-        return float(latencies.mean() if metric == "mean_ms" else latencies.max())
-    if metric == "failure_ratio":
-        return samples.failures / len(samples)
-    if metric == "failures":
-        return float(samples.failures)
-    if metric == "requests":
-        return float(len(samples))
-    if metric == "throughput_rps":
-        return latencies.size / duration_s if duration_s > 0 else None
-    raise ValueError(f"unknown metric {metric!r}")
+    if q is not None:
+        return percentile(latencies_ms, q)
+    return float(latencies_ms.mean() if metric == "mean_ms" else latencies_ms.max())
 
 
 def samples_wanted(threshold: Threshold) -> int:
@@ -118,8 +122,7 @@ def _check_window(threshold: Threshold, window: Window, cuts: _WindowCuts) -> It
 
 def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Samples) -> Check:
     actual = measure(threshold.metric, samples, window.duration_s)
-    is_over_successes = quantile_of(threshold.metric) is not None or threshold.metric in _OVER_SUCCESSES
-    count = len(samples) - samples.failures if is_over_successes else len(samples)
+    count = len(samples) - samples.failures if is_over_successes(threshold.metric) else len(samples)
     note = f"all {len(samples):,} requests failed" if len(samples) and not count else "no requests"
     return _verdict_of(threshold, subject, window.name, actual, samples=count, note=note)
 

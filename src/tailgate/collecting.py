@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tailgate.thresholds import Thresholds
 
 THRESHOLDS = pytest.StashKey["Thresholds"]()
-SCENARIOS = pytest.StashKey[tuple[str, ...]]()
+SCENARIOS = pytest.StashKey[Sequence[str]]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -57,5 +57,7 @@ def _with_drift(run: RunResult) -> RunResult:
     if first.p95_ms is None or last.p95_ms is None or first.p95_ms == 0:
         return run  # Without both thirds there is no drift; a limit on it then fails as "no data".
     drift = last.p95_ms / first.p95_ms - 1
-    note = f"drift of p95 in hold: {first.p95_ms:.1f} ms in the first third, {last.p95_ms:.1f} ms in the last ({drift:+.0%})"
+    note = (
+        f"p95 drifted by {drift:+.0%} in hold: {first.p95_ms:.1f} ms in its first third, {last.p95_ms:.1f} in its last"
+    )
     return replace(run.with_counters({"p95_drift_ratio": drift}), notes=(*run.notes, note))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -61,11 +61,11 @@ def perf_target() -> Target | None:
 
 
 @pytest.fixture
-def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Iterator[Load]:
+def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Load:
     """Run load against the target and return what it measured: ``load([Shopper], shape=Peak())``."""
     request.node.stash[RUNS] = TestRuns()
     request.node.stash[SCENARIOS] = scenarios_of(request.node)
-    yield Load(request.node, perf_target)
+    return Load(request.node, perf_target)
 
 
 class Load:
@@ -140,9 +140,8 @@ class Load:
             name = declared[0]
         if name not in declared:
             asked = "no scenario was given" if name is None else f"scenario {name!r} is not named by the test's marker"
-            raise BadInput(
-                [f"{self._item.nodeid}: load(): {asked}; {unknown_name('scenarios of this test', name or '', declared)}"]
-            )
+            known = unknown_name("scenarios of this test", name or "", declared)
+            raise BadInput([f"{self._item.nodeid}: load(): {asked}; {known}"])
         return thresholds.scenarios[name]
 
     def _plan(self, users: Any, shape: Any, host: str | None, **settings: Any) -> LoadPlan:

@@ -146,7 +146,8 @@ class Check:
             f"(n = {self.samples:,}; {self.threshold.source})" if self.threshold.source else f"(n = {self.samples:,})"
         )
         if self.actual is None:
-            return f"{where}: {name} has no data, wanted {self.threshold.limit}{': ' + self.note if self.note else ''} {tail}"
+            why = f": {self.note}" if self.note else ""
+            return f"{where}: {name} has no data, wanted {self.threshold.limit}{why} {tail}"
         actual = render_beside(self.threshold.metric, self.actual, (self.threshold.min, self.threshold.max))
         relation = "within" if self.outcome is CheckOutcome.PASS else "breaks"
         return f"{where}: {name} {actual} {relation} {self.threshold.limit} {tail}"

@@ -40,9 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="limits to judge by (default: thresholds.yaml in the root directory)",
     )
-    group.addoption(
-        "--perf-time-scale", default="1", metavar="N", help="make every shape N times as long (default: 1)"
-    )
+    group.addoption("--perf-time-scale", default="1", metavar="N", help="make every shape N times as long (default: 1)")
     group.addoption("--perf-json", metavar="PATH", help="write all runs with their verdicts to PATH")
     group.addoption(
         "--perf-check",

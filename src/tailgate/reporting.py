@@ -142,7 +142,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _shows_unicode(writer: Any) -> bool:
     encoding = getattr(writer._file, "encoding", None) or "ascii"  # noqa: SLF001 - as above
     try:
-        "✓✗–…".encode(encoding)
+        "✓✗–…".encode(encoding)  # noqa: RUF001 - the dash of an empty cell
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -46,7 +46,8 @@ class Samples:
     @property
     def is_success(self) -> npt.NDArray[np.bool_]:
         """Mask of the samples that succeeded."""
-        return self.outcome == Outcome.SUCCESS
+        is_success: npt.NDArray[np.bool_] = self.outcome == Outcome.SUCCESS
+        return is_success
 
     @property
     def failures(self) -> int:
@@ -130,5 +131,6 @@ class SampleLog:
 
     def recent_latencies_ms(self, count: int) -> npt.NDArray[np.float64]:
         """Return the success latencies among the last ``count`` samples, for the live progress line."""
-        latencies = np.array(self._latency_ms[-count:], dtype=np.float64)
-        return latencies[np.array(self._outcome[-count:], dtype=np.uint8) == Outcome.SUCCESS]
+        latencies: npt.NDArray[np.float64] = np.array(self._latency_ms[-count:], dtype=np.float64)
+        is_success: npt.NDArray[np.bool_] = np.array(self._outcome[-count:], dtype=np.uint8) == Outcome.SUCCESS
+        return latencies[is_success]

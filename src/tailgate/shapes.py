@@ -155,8 +155,8 @@ def check_stages(stages: Sequence[Stage]) -> None:
         reached = _level_after(level, stage, stage.duration_s)
         if reached != stage.users:
             problems.append(
-                f"shape: stage {stage.name!r} goes from {level} to {stage.users} users at {stage.spawn_rate:g} users/s, "
-                f"which reaches {reached} in its {stage.duration_s:g} s; raise spawn_rate or duration_s"
+                f"shape: stage {stage.name!r} goes from {level} to {stage.users} users at {stage.spawn_rate:g} users/s "
+                f"and reaches {reached} in its {stage.duration_s:g} s; raise spawn_rate or duration_s"
             )
         level = stage.users
     if problems:

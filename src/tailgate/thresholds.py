@@ -126,20 +126,26 @@ class _Problems:
 
     def raise_if_any(self, name: str) -> None:
         """Raise all problems, by line; one that aliases or defaults lead to more than once is raised once."""
-        missing = [problem for problem, others in self.absences if not self._is_moot(problem, others)]
+        missing = self._relevant_absences()
         if problems := sorted(dict.fromkeys(self.found + missing), key=lambda problem: problem.line):
             raise ThresholdFileError([problem.render(name) for problem in problems])
 
-    def _is_moot(self, absence: Problem, others: tuple[KeyPath, ...]) -> bool:
-        found = [problem.path or () for problem in self.found]
-        missing = [problem.path for problem, _ in self.absences if problem.path and problem.path != absence.path]
-        return any(_is_below(path, absence.path or ()) for path in found + missing) or any(
-            _is_below(path, other) or _is_below(other, path) for path in found for other in others
-        )
+    def _relevant_absences(self) -> list[Problem]:
+        """Return the absences that are not moot."""
+        wrong = {problem.path or () for problem in self.found}
+        around_wrong = {start for path in wrong for start in _starts(path)}
+        around = around_wrong | {start for problem, _ in self.absences for start in _starts(problem.path or ())[:-1]}
+        return [
+            problem
+            for problem, others in self.absences
+            if problem.path not in around
+            and not any(other in around_wrong or not wrong.isdisjoint(_starts(other)) for other in others)
+        ]
 
 
-def _is_below(path: KeyPath, root: KeyPath) -> bool:
-    return path[: len(root)] == root
+def _starts(path: KeyPath) -> list[KeyPath]:
+    """Return the paths that lead to ``path``, itself included, shortest first."""
+    return [path[:length] for length in range(len(path) + 1)]
 
 
 def _remove(data: Any, path: KeyPath) -> None:

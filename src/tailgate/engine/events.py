@@ -18,7 +18,7 @@ Recorder = Callable[[dict[str, Any]], None]
 _CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
 
-class _StrictHook(EventHook):  # type: ignore[misc] # Locust is untyped
+class _StrictHook(EventHook):
     """An event whose listeners may not fail unseen (Locust's ``EventHook.fire`` only logs what they raise)."""
 
     def __init__(self, name: str, failures: Counter[tuple[str, str]]) -> None:

@@ -63,7 +63,7 @@ def make_plan(
     users: Sequence[Any] | Any,
     *,
     shape: Any,
-    host: str,
+    host: str | None,
     tags: Sequence[str] = (),
     request_timeout_s: float = 10.0,
     stop_timeout_s: float = 5.0,
@@ -89,7 +89,8 @@ def make_plan(
     for name, value in {"request_timeout_s": request_timeout_s, "stop_timeout_s": stop_timeout_s}.items():
         if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
             problems.append(f"load: {name} is {value!r}, wanted a positive number of seconds")
-    stages, locust_shape = (), None
+    stages: tuple[Stage, ...] = ()
+    locust_shape: LoadTestShape | None = None
     try:
         stages, locust_shape = _read_shape(shape, time_scale)
     except BadInput as error:
@@ -98,7 +99,7 @@ def make_plan(
         check_host(host)
     except BadInput as error:
         problems += error.problems
-    if problems:
+    if problems or host is None:
         raise BadInput(problems)
     return LoadPlan(
         user_classes=user_classes,
@@ -154,9 +155,11 @@ class LocustPace:
         self._level = 0.0
         self._asked_at_s: float | None = None
         self._began_s = time.perf_counter()
+        self._current: Level | None = None
         shape.reset_time()
         if time_scale != 1:
-            shape.get_run_time = lambda: (time.perf_counter() - self._began_s) / time_scale
+            run_time: Any = lambda: (time.perf_counter() - self._began_s) / time_scale  # noqa: E731
+            shape.get_run_time = run_time  # type: ignore[method-assign] # of this one instance
         self.most_users = 0
 
     def at(self, elapsed_s: float) -> Level | None:

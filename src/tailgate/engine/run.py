@@ -79,7 +79,7 @@ class _Run:
 
     def __init__(self, plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monitor: Monitor) -> None:
         self._plan = plan
-        self._names = {"test": test, "scenario": scenario}
+        self._test, self._scenario = test, scenario
         self._warmup_s = warmup_s
         self._monitor = monitor
         self._recorder = Recorder()
@@ -90,6 +90,7 @@ class _Run:
         self._user_s = 0.0
         self._stage = 0
         self._reached = [0]
+        self._most_users = 0
         self._facts = RunFacts()
 
     def result(self) -> RunResult:
@@ -106,7 +107,7 @@ class _Run:
             user_classes=classes, events=events.events, host=self._plan.host, stop_timeout=self._plan.stop_timeout_s
         )
         runner = environment.create_local_runner()
-        environment.stats = NoStatistics()
+        environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
         events.adopt_global_listeners()
         population = Population(runner, classes, context, self._plan.stop_timeout_s)
         with Interrupts() as interrupts, _each_message_once():
@@ -193,10 +194,10 @@ class _Run:
         samples = self._recorder.log.freeze()
         stages = self._plan.stages
         if self._plan.locust_shape is not None and self._elapsed_s > 0:
-            most = getattr(self, "_most_users", 0)
-            stages = (replace(stages[0], duration_s=self._elapsed_s, users=most),)
+            stages = (replace(stages[0], duration_s=self._elapsed_s, users=self._most_users),)
         return RunResult(
-            **self._names,
+            test=self._test,
+            scenario=self._scenario,
             host=self._plan.host,
             started_at=self._started_at,
             duration_s=self._elapsed_s,

@@ -16,7 +16,7 @@ from tailgate.engine.recorder import Recorder
 from tailgate.errors import BadInput
 
 
-class RequestTimeout(Timeout):  # type: ignore[misc] # gevent is untyped
+class RequestTimeout(Timeout):
     """A request had no complete answer in time; recorded as that request's failure."""
 
     def __str__(self) -> str:
@@ -45,8 +45,10 @@ def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str
         return ["load: no user classes were given; pass at least one, such as load([Shopper])"]
     problems = [problem for item in user_classes for problem in _problems_of(item, tags)]
     names = [item.__name__ for item in user_classes if isinstance(item, type)]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"load: {names.count(name)} user classes are called {name}; their names must differ")
+    problems += [
+        f"load: {names.count(name)} user classes are called {name}; their names must differ"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
     users = [item for item in user_classes if isinstance(item, type) and issubclass(item, User)]
     if users and not any(user.weight > 0 or user.fixed_count > 0 for user in users):
         problems.append("load: every user class has weight 0; give at least one a weight or a fixed_count")
@@ -57,12 +59,12 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
     """Return a subclass for one run, with its own tasks, host, counters and tracking of requests."""
 
     def __init__(self: User, environment: Any) -> None:  # noqa: N807 - becomes the method of that name
-        super(run_class, self).__init__(environment)
+        user_class.__init__(self, environment)
         if isinstance(self, FastHttpUser):
             _track(self.client, context)
 
     def run(self: User) -> None:
-        _run_until_ended(self, super(run_class, self).run, context)
+        _run_until_ended(self, lambda: user_class.run(self), context)
 
     own: dict[str, Any] = {
         "__init__": __init__,
@@ -75,7 +77,7 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
     }
     if issubclass(user_class, FastHttpUser):
         own |= _timeouts(user_class, context.request_timeout_s)
-    run_class: type[User] = type(user_class.__name__, (user_class,), own)
+    run_class: Any = type(user_class.__name__, (user_class,), own)
     run_class.tasks = select_tasks(user_class.tasks, tags)
     return run_class
 
@@ -93,8 +95,8 @@ def select_tasks(tasks: Sequence[Any], tags: frozenset[str]) -> list[Any]:
         if not isinstance(task, type):
             if tags & getattr(task, "locust_tag_set", frozenset()):
                 selected.append(task)
-        elif inner := select_tasks(task.tasks, tags):
-            subset = type(task.__name__, (task,), {"__module__": task.__module__})
+        elif inner := select_tasks(getattr(task, "tasks", ()), tags):
+            subset: Any = type(task.__name__, (task,), {"__module__": task.__module__})
             subset.tasks = inner
             selected.append(subset)
     return selected
@@ -104,7 +106,8 @@ def tags_of(tasks: Sequence[Any]) -> set[str]:
     """Return every tag that the tasks carry, those in nested task sets too."""
     found: set[str] = set()
     for task in tasks:
-        found |= tags_of(task.tasks) if isinstance(task, type) else getattr(task, "locust_tag_set", set())
+        inner = getattr(task, "tasks", None)
+        found |= tags_of(inner) if isinstance(task, type) and inner else getattr(task, "locust_tag_set", set())
     return found
 
 
@@ -113,10 +116,11 @@ def _problems_of(item: Any, tags: frozenset[str]) -> list[str]:
         kind = item.__name__ if isinstance(item, type) else repr(item)
         return [f"load: {kind} is not a user class; pass subclasses of locust.FastHttpUser"]
     if issubclass(item, HttpUser):
-        return [
-            f"load: {item.__name__} is an HttpUser, which needs Locust's monkey patching and would block every other "
-            "user in this process; derive it from locust.FastHttpUser, whose client has the same methods"
-        ]
+        problem = (
+            f"load: {item.__name__} is an HttpUser, which needs Locust's monkey patching and would block every "
+            "other user in this process; derive it from locust.FastHttpUser, whose client has the same methods"
+        )
+        return [problem]
     if not item.tasks:
         return [f"load: {item.__name__} has no tasks; decorate at least one method with @task"]
     if not all((isinstance(task, type) and issubclass(task, TaskSet)) or callable(task) for task in item.tasks):

@@ -26,7 +26,7 @@ class Progress:
     """Of late; None while there is no successful request."""
     failures: int
     """Failed requests so far."""
-    left_s: float
+    left_s: float | None
     """Seconds until the last stage ends."""
 
 
@@ -42,7 +42,7 @@ def render_progress(snapshot: Progress, width: int = 80, *, unicode: bool = True
         _rate(snapshot.throughput_rps),
         screen.clean(f"p95 {latency}"),
         f"{snapshot.failures:,} failed",
-        f"{_left(snapshot.left_s)} left",
+        *([f"{_left(snapshot.left_s)} left"] if snapshot.left_s is not None else []),
     ]
     stage = screen.clean(snapshot.stage)
     room = width - sum(len(_GAP) + cell_width(figure) for figure in figures)
