@@ -18,7 +18,7 @@ KEEP_ALIVE_S = 75
 """Longer than a load balancer keeps an idle connection (nginx: 60 s). Otherwise it may send a purchase down a
 connection that is just being closed, and must not send it again."""
 
-GRACE_S = 5
+GRACE_S = 3
 """For requests in flight at the end; what takes longer, as an injected hang does, is cut."""
 
 

@@ -138,7 +138,7 @@ class Load:
             raise BadInput([f"{self._item.nodeid}: load() needs a test marked with @pytest.mark.perf"])
         if name is None and len(declared) == 1:
             name = declared[0]
-        if name not in declared:
+        if name is None or name not in declared:
             asked = "no scenario was given" if name is None else f"scenario {name!r} is not named by the test's marker"
             known = unknown_name("scenarios of this test", name or "", declared)
             raise BadInput([f"{self._item.nodeid}: load(): {asked}; {known}"])
@@ -208,7 +208,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if first_error is not None:
         raise first_error
     if is_load_test(item) and not item.stash[RUNS].slots:
-        raise InvalidRun(", ".join(item.stash[SCENARIOS]), ["no samples: the test never called load()"])
+        scenarios = item.stash[SCENARIOS]
+        raise InvalidRun(", ".join(scenarios), ["no samples: the test never called load()"])
     return result
 
 

@@ -6,14 +6,14 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.acceptance.service_fixtures import postgres, running_services  # noqa: F401
+pytest_plugins = ["tests.acceptance.service_fixtures"]
 
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def service(postgres, tmp_path_factory):  # noqa: F811
-    with running_services(postgres.new_database(), tmp_path_factory.mktemp("logs"), 1) as (only,):
+def service(shop):
+    with shop.running(shop.new_database(), "product-1") as (only,):
         yield only
 
 

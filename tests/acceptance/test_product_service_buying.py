@@ -6,17 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.service_fixtures import postgres, query, running_services  # noqa: F401
+from tests.acceptance.service_fixtures import query
+
+pytest_plugins = ["tests.acceptance.service_fixtures"]
 
 
 @pytest.fixture(scope="module")
-def database(postgres):  # noqa: F811
-    return postgres.new_database()
+def database(shop):
+    return shop.new_database()
 
 
 @pytest.fixture(scope="module")
-def services(database, tmp_path_factory):
-    with running_services(database, tmp_path_factory.mktemp("logs"), 2) as both:
+def services(shop, database):
+    with shop.running(database, "product-1", "product-2") as both:
         yield both
 
 
@@ -175,8 +177,8 @@ def test_a_key_that_is_no_uuid_is_422(services, balanced, key):
     assert services[0].buy("Phone", 1, key).status_code == 422
 
 
-def test_an_instance_that_starts_later_finds_the_stock_as_it_is(services, database, tmp_path, balanced):
+def test_an_instance_that_starts_later_finds_the_stock_as_it_is(shop, services, database, balanced):
     before = services[0].get("/products").json()
     services[0].buy("Jacket 011", 4)
-    with running_services(database, tmp_path, 1) as (third,):
+    with shop.running(database, "product-3") as (third,):
         assert third.get("/products").json() == services[0].get("/products").json() != before

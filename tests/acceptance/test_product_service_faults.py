@@ -8,18 +8,20 @@ import psutil
 import pytest
 
 from product_service.faults import FaultInjector, Faults
-from tests.acceptance.service_fixtures import postgres, query, running_services, wait_until  # noqa: F401
+from tests.acceptance.service_fixtures import query, wait_until
+
+pytest_plugins = ["tests.acceptance.service_fixtures"]
 
 
 @pytest.fixture(scope="module")
-def database(postgres):  # noqa: F811
-    return postgres.new_database()
+def database(shop):
+    return shop.new_database()
 
 
 @pytest.fixture
-def start(database, tmp_path):
+def start(shop, database):
     """Start one instance with faults."""
-    return lambda **faults: running_services(database, tmp_path, 1, **faults)
+    return lambda **faults: shop.running(database, "product-1", **faults)
 
 
 def test_by_default_nothing_is_injected():
@@ -119,6 +121,7 @@ def test_a_stall_longer_than_its_period_is_a_hang_that_health_does_not_show(star
                 return True
             return False
 
-        assert wait_until(is_hung)
+        wait_until(is_hung)
         assert service.get("/health").status_code == 200
         assert is_hung()
+        service.process.kill()  # in good order it would wait for the hung requests first

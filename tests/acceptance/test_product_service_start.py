@@ -3,8 +3,6 @@
 import asyncio
 import signal
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,16 +11,10 @@ import pytest
 
 from product_service.faults import Faults
 from product_service.settings import FAULTS, SETTINGS, BadSettings, Settings, read_settings
-from tests.acceptance.service_fixtures import (
-    connected,
-    new_postgres,
-    postgres,  # noqa: F401
-    query,
-    running_services,
-    service_environ,
-    starting_service,
-    wait_until,
-)
+from tailgate.stack import Postgres
+from tests.acceptance.service_fixtures import connected, query, run_to_end, wait_until
+
+pytest_plugins = ["tests.acceptance.service_fixtures"]
 
 URL = "postgresql://shop:secret@127.0.0.1:5432/shop"
 
@@ -93,13 +85,6 @@ def test_half_a_stall_is_refused(half):
         read(DATABASE_URL=URL, **half)
 
 
-def run_to_end(**settings):
-    command = [sys.executable, "-m", "product_service"]
-    return subprocess.run(
-        command, env=service_environ(**settings), capture_output=True, text=True, timeout=30, check=False
-    )
-
-
 def test_a_start_with_bad_settings_says_everything_in_one_message():
     ended = run_to_end(PORT="x", DELAY="5", ERROR_RATIO="2")
     assert ended.returncode == 2
@@ -124,37 +109,37 @@ def test_a_start_without_a_database_ends_with_a_message_that_hides_the_password(
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_start_with_a_database_that_lacks_ends_with_a_message(postgres):  # noqa: F811
-    ended = run_to_end(DATABASE_URL=postgres.database_url("nothing"), DATABASE_WAIT_S=0.2)
+def test_a_start_with_a_database_that_lacks_ends_with_a_message(shop):
+    ended = run_to_end(DATABASE_URL=shop.database_url("nothing"), DATABASE_WAIT_S=0.2)
     assert ended.returncode == 2
     assert 'database "nothing" does not exist' in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_port_in_use_ends_the_start_without_a_traceback(postgres):  # noqa: F811
+def test_a_port_in_use_ends_the_start_without_a_traceback(shop):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ended = run_to_end(DATABASE_URL=postgres.new_database(), PORT=taken.getsockname()[1])
+        ended = run_to_end(DATABASE_URL=shop.new_database(), PORT=taken.getsockname()[1])
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_an_instance_waits_for_a_late_database_and_outlives_its_restart(tmp_path):
-    log = tmp_path / "log"
-    with new_postgres() as late, starting_service(late.url, log, INSTANCE="early", ACQUIRE_TIMEOUT_S=1) as process:
-        late.start()
-        with connected(process, log) as service:
+def test_an_instance_waits_for_a_late_database_and_outlives_its_restart(shop):
+    late = Postgres(shop.sandbox, "late")
+    with shop.new_process("early", DATABASE_URL=late.dsn, ACQUIRE_TIMEOUT_S=1) as process, late:
+        process.wait_ready()
+        with connected(process) as service:
             assert service.buy("Laptop", 1).status_code == 200
             late.stop()
             answers = [service.get("/health"), service.get("/products"), service.buy("Laptop", 1)]
             assert [answer.status_code for answer in answers] == [503] * 3
             assert all(answer.json()["detail"].startswith("the database did not answer: ") for answer in answers)
             late.start()
-            wait_until(lambda: service.get("/health").status_code == 200)
+            process.wait_ready()
             assert service.buy("Laptop", 1).json()["stock"] == 99_998
-    assert "Exception in ASGI application" not in log.read_text()
+    assert "Exception in ASGI application" not in process.log.read_text()
 
 
 @contextmanager
@@ -172,13 +157,17 @@ def locked(database, name):
 
 
 def wait_for_blocked_buyer(database):
-    wait_until(lambda: query(database, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+    wait_until(
+        lambda: query(
+            database, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    )
 
 
-def test_no_free_connection_in_time_is_503_and_the_purchase_that_held_it_goes_on(postgres, tmp_path):  # noqa: F811
-    database = postgres.new_database()
+def test_no_free_connection_in_time_is_503_and_the_purchase_that_held_it_goes_on(shop):
+    database = shop.new_database()
     with (
-        running_services(database, tmp_path, 1, POOL_SIZE=1, ACQUIRE_TIMEOUT_S=0.2) as (service,),
+        shop.running(database, "product-1", POOL_SIZE=1, ACQUIRE_TIMEOUT_S=0.2) as (service,),
         ThreadPoolExecutor(1) as pool,
         locked(database, "Laptop") as release,
     ):
@@ -191,20 +180,21 @@ def test_no_free_connection_in_time_is_503_and_the_purchase_that_held_it_goes_on
         assert service.get("/products").status_code == 200
 
 
-def test_sigterm_finishes_the_request_in_flight(postgres, tmp_path):  # noqa: F811
-    database = postgres.new_database()
+def test_sigterm_finishes_the_request_in_flight(shop):
+    database = shop.new_database()
     with (
-        running_services(database, tmp_path, 1) as (service,),
+        shop.running(database, "product-1") as (service,),
         ThreadPoolExecutor(1) as pool,
         locked(database, "Laptop") as release,
     ):
         buyer = pool.submit(service.buy, "Laptop", 1)
         wait_for_blocked_buyer(database)
         service.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "Waiting for connections to close" in service.log.read_text())
+        wait_until(lambda: "Waiting for connections to close" in service.process.log.read_text())
         release()
         assert buyer.result().status_code == 200
-        assert service.process.wait(timeout=10) == -signal.SIGTERM
+        wait_until(lambda: not service.process.is_running)
+        assert service.process.exit_code == -signal.SIGTERM
         assert query(database, "SELECT stock FROM products WHERE name = 'Laptop'") == [(99_999,)]
-        assert "Traceback" not in service.log.read_text()
-        assert query(postgres.url, "SELECT FROM pg_stat_activity WHERE application_name = 'product-1'") == []
+        assert "Traceback" not in service.process.log.read_text()
+        assert query(database, "SELECT FROM pg_stat_activity WHERE application_name = 'product-1'") == []
