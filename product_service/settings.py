@@ -13,7 +13,7 @@ from product_service.faults import Faults
 PREFIX = "PRODUCT_SERVICE_"
 
 
-class BadSettings(Exception):  # noqa: N818 - named for what is wrong
+class BadSettings(Exception):
     """The environment cannot be used.
 
     Attributes:

@@ -104,19 +104,19 @@ class StoreError(Exception):
     """What was asked cannot be done; the text says why."""
 
 
-class DatabaseUnavailable(StoreError):  # noqa: N818 - named for what is wrong
+class DatabaseUnavailable(StoreError):
     """The database did not answer, or no connection to it was free in time."""
 
 
-class UnknownProduct(StoreError):  # noqa: N818 - named for what is wrong
+class UnknownProduct(StoreError):
     """There is no such product."""
 
 
-class NotEnoughStock(StoreError):  # noqa: N818 - named for what is wrong
+class NotEnoughStock(StoreError):
     """The stock would fall below zero."""
 
 
-class KeyReused(StoreError):  # noqa: N818 - named for what is wrong
+class KeyReused(StoreError):
     """The idempotency key belongs to a different purchase."""
 
 
