@@ -1,0 +1,140 @@
+"""The packaged JSON Schema: valid itself, useful to editors, and as strict alone as a schema can be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tailgate.model import GeneratorLimits, Severity
+from tailgate.percentiles import quantile_of
+from tailgate.threshold_schema import check_schema, is_metric, suggest, threshold_schema
+from tailgate.yaml_lines import read_yaml
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "thresholds"
+BEYOND_A_SCHEMA = {
+    "default_block_without_metric",
+    "limit_min_above_max",
+    "min_from_defaults_above_max",
+    "null_leaves_neither_min_nor_max",
+    "null_without_default",
+    "scenario_checks_nothing",
+    "scenario_removes_all_defaults",
+}
+
+
+def data_of(path: Path) -> Any:
+    """Return the content of a file, or None when the reader refuses it."""
+    document = read_yaml(path.read_text(encoding="utf-8"))
+    return None if document.problems else document.data
+
+
+READABLE = [path for path in sorted((EXAMPLES / "invalid").glob("*.yaml")) if data_of(path) is not None]
+
+
+def properties(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every property of the schema, by name."""
+    if isinstance(schema, dict):
+        for keyword in ("properties", "patternProperties"):
+            yield from schema.get(keyword, {}).items()
+        for value in schema.values():
+            yield from properties(value)
+
+
+PROPERTIES = list(properties(threshold_schema()))
+
+
+def test_the_schema_keeps_to_its_metaschema():
+    Draft202012Validator.check_schema(threshold_schema())
+
+
+@pytest.mark.parametrize(("name", "schema"), PROPERTIES, ids=[name for name, _ in PROPERTIES])
+def test_every_property_tells_editors_what_it_is(name: str, schema: dict[str, Any]):
+    assert schema["title"]
+    assert schema["description"].endswith(".")
+    in_context = {**schema, "$defs": threshold_schema()["$defs"]}
+    for sample in schema["examples"]:
+        Draft202012Validator(in_context).validate(sample)
+
+
+def test_no_mapping_takes_unknown_keys():
+    def mappings(schema: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(schema, dict):
+            if "object" in schema.get("type", ()):
+                yield schema
+            for value in schema.values():
+                yield from mappings(value)
+
+    assert all("additionalProperties" in schema for schema in mappings(threshold_schema()))
+    assert all(schema["additionalProperties"] is not True for schema in mappings(threshold_schema()))
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "valid").glob("*.yaml")), ids=lambda path: path.stem)
+def test_valid_files_pass_the_schema_alone(path: Path):
+    assert list(check_schema(data_of(path))) == []
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
+def test_the_schema_alone_refuses_all_that_a_schema_can(path: Path):
+    is_refused = bool(list(check_schema(data_of(path))))
+
+    assert is_refused == (path.stem not in BEYOND_A_SCHEMA)
+
+
+def test_severities_are_those_of_the_model():
+    assert threshold_schema()["$defs"]["severity"]["enum"] == [*Severity, None]
+
+
+def test_generator_limits_are_those_of_the_model():
+    generator = threshold_schema()["$defs"]["scenario"]["properties"]["generator"]["properties"]
+
+    assert list(generator) == [field.name for field in fields(GeneratorLimits)]
+
+
+@pytest.mark.parametrize("name", ["p1_ms", "p50_ms", "p99_ms", "p99.9_ms", "p99.999999_ms", "p0.5_ms", "p10.0_ms"])
+def test_any_percentile_between_0_and_100_is_a_metric(name: str):
+    assert is_metric(name)
+    assert quantile_of(name) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "p0_ms",
+        "p0.0_ms",
+        "p100_ms",
+        "p099_ms",
+        "p95",
+        "p95ms",
+        "p95_s",
+        "p.5_ms",
+        "p95._ms",
+        "xp95_ms",
+        "p99.9999999_ms",
+        "p٩٥_ms",
+        "severity",
+        "min_samples",
+        "allow_no_data",
+    ]
+    + ["p95_ms\n", "p50_ms\n", ""],
+)
+def test_nothing_else_that_looks_like_a_percentile_is_a_metric(name: str):
+    assert not is_metric(name)
+
+
+def test_a_common_percentile_is_described_once():
+    block = threshold_schema()["$defs"]["block"]
+
+    assert not [
+        name for name in block["properties"] for pattern in block["patternProperties"] if re.search(pattern, name)
+    ]
+
+
+def test_a_suggestion_names_the_nearest_word_or_all():
+    assert suggest("p95", ["p50_ms", "p95_ms"]) == "did you mean 'p95_ms'?"
+    assert suggest("xyz", ["total", "requests"]) == "wanted one of total, requests"
