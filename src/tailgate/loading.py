@@ -93,6 +93,7 @@ class Load:
         scenario: str | None = None,
         request_timeout_s: float = 10.0,
         stop_timeout_s: float = 5.0,
+        at_stage: Mapping[str, Callable[[], object]] | None = None,
     ) -> RunResult:
         """Run ``users`` in ``shape`` and return what was measured.
 
@@ -107,6 +108,8 @@ class Load:
             scenario: Entry of the thresholds file; needed where the test's marker names several.
             request_timeout_s: A request without a complete answer by then is a failure.
             stop_timeout_s: How long running requests may take after the end before they count as hung.
+            at_stage: What to do when a stage begins, by its name, such as killing a service. It is called in a thread
+                of its own and may block; what it raises makes the run invalid.
 
         Raises:
             BadInput: Something cannot be run as asked; nothing was sent.
@@ -121,8 +124,9 @@ class Load:
             request_timeout_s=request_timeout_s,
             stop_timeout_s=stop_timeout_s,
         )
-        _check_stage_names(limits, plan)
-        run = self._run(plan, limits, shape)
+        actions = dict(at_stage or {})
+        _check_stage_names(limits, plan, actions)
+        run = self._run(plan, limits, shape, actions)
         slot = Slot(run, limits)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
@@ -155,7 +159,9 @@ class Load:
         time_scale = self._item.config.stash[OPTIONS].time_scale
         return make_plan(users, shape=shape, host=host, time_scale=time_scale, **settings)
 
-    def _run(self, plan: LoadPlan, limits: Scenario, shape: Any) -> RunResult:
+    def _run(
+        self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
+    ) -> RunResult:
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
         from tailgate.shapes import Stress  # noqa: PLC0415
@@ -169,6 +175,7 @@ class Load:
             scenario=limits,
             shape=shape,
             stages=plan.stages,
+            actions=actions,
             aborts_on_fail=config.stash[OPTIONS].aborts_on_fail,
         )
         with machine_turn(lambda: line.say("waiting: another load runs on this machine")):
@@ -182,8 +189,10 @@ class Load:
                 )
             finally:
                 line.close()
+                errors = monitor.join_actions()
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()
-        run = replace(run, is_stress=isinstance(shape, Stress), facts=replace(run.facts, stack_deaths=deaths))
+        facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)
+        run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
         for derive in self._derived:
             run = run.with_counters(derive(run))
         return with_shape_figures(run, shape, limits)
@@ -239,8 +248,8 @@ def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
     return judged
 
 
-def _check_stage_names(limits: Scenario, plan: LoadPlan) -> None:
-    """Refuse limits for stages that the shape does not have."""
+def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:
+    """Refuse limits and actions for stages that the shape does not have."""
     names = [stage.name for stage in plan.stages]
     patterns = {limit.stage: limit.source for limit in limits.thresholds if limit.stage is not None}
     problems = [
@@ -251,6 +260,13 @@ def _check_stage_names(limits: Scenario, plan: LoadPlan) -> None:
     ]
     if problems:
         raise ThresholdFileError(problems)
+    problems = [
+        f"load: at_stage {name!r}: the shape has no such stage; {unknown_name('stages', name, names)}"
+        for name in actions
+        if name not in names
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 def _pass_on(signal_name: str) -> NoReturn:

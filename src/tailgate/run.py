@@ -26,6 +26,8 @@ class RunFacts:
     """Users that did not end when they were killed."""
     stack_deaths: tuple[str, ...] = ()
     """Services that died without being told to."""
+    action_errors: tuple[str, ...] = ()
+    """What the actions that the test had asked for at a stage raised."""
     clock_jump_s: float = 0.0
     """How far the wall clock moved against the monotonic one."""
     interrupted: str = ""

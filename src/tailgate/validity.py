@@ -30,6 +30,7 @@ def _ended_from_outside(run: RunResult) -> Iterator[str]:
     if run.facts.interrupted:
         yield f"interrupted by {run.facts.interrupted} after {run.duration_s:.1f} s"
     yield from run.facts.stack_deaths
+    yield from run.facts.action_errors
     if abs(run.facts.clock_jump_s) > CLOCK_JUMP_LIMIT_S:
         yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
 

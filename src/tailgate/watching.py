@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +72,23 @@ class RunMonitor:
     """Watches one run for the plugin; see ``tailgate.engine.Monitor``."""
 
     def __init__(
-        self, *, line: ProgressLine, scenario: Scenario, shape: object, stages: Sequence[Stage], aborts_on_fail: bool
+        self,
+        *,
+        line: ProgressLine,
+        scenario: Scenario,
+        shape: object,
+        stages: Sequence[Stage],
+        actions: Mapping[str, Callable[[], object]],
+        aborts_on_fail: bool,
     ) -> None:
         self._line = line
         self._scenario = scenario
         self._shape = shape
         self._stages = stages
         self._aborts_on_fail = aborts_on_fail
+        self._actions = actions
+        self._threads: list[threading.Thread] = []
+        self._action_errors: list[str] = []
         self._budget_at_s = 0.0
         self._seen = (0.0, 0)
 
@@ -95,6 +106,25 @@ class RunMonitor:
             user_s=live.user_s,
             left_user_s=_left_user_s(self._stages, live.elapsed_s),
         )
+
+    def on_stage_begin(self, stage: str) -> None:
+        """Do what the test asked for at this stage, beside the run."""
+        if stage in self._actions:
+            thread = threading.Thread(target=self._act, args=(stage,), name=f"tailgate-at-{stage}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def join_actions(self) -> tuple[str, ...]:
+        """Wait until every action is over and return what they raised."""
+        for thread in self._threads:
+            thread.join()
+        return tuple(self._action_errors)
+
+    def _act(self, stage: str) -> None:
+        try:
+            self._actions[stage]()
+        except Exception as error:  # noqa: BLE001 - told as a reason against the run
+            self._action_errors.append(f"at_stage {stage!r} raised {type(error).__name__}: {error}")
 
     def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
         """End a stress run at the first step that breaks."""

@@ -51,6 +51,10 @@ class Monitor(Protocol):
         """Look at the run a few times a second; a text ends it early, as the reason why."""
         ...  # pragma: no cover
 
+    def on_stage_begin(self, stage: str) -> None:
+        """Take note that a stage begins; must not block."""
+        ...  # pragma: no cover
+
     def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
         """Look at the run when a stage is over; False ends it there."""
         ...  # pragma: no cover
@@ -135,6 +139,7 @@ class _Run:
         # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
         self._recorder.began, began_s = time.time(), time.perf_counter()
         self._probe.start()
+        self._monitor.on_stage_begin(self._plan.stages[0].name)
         progress_at_s = 0.0
         while not interrupts.seen:
             interrupts.turn()
@@ -168,6 +173,7 @@ class _Run:
         if goes_on:
             self._reached += [0] * (stage - self._stage)
             self._stage = stage
+            self._monitor.on_stage_begin(self._plan.stages[stage].name)
         return goes_on
 
     def _look(self, stage: int, users: int) -> LiveRun:
