@@ -47,25 +47,15 @@ def threshold_schema() -> dict[str, Any]:
 def is_metric(name: str) -> bool:
     """Tell whether a request can have a limit of this name, such as ``p99.9_ms`` or ``failure_ratio``."""
     block = threshold_schema()["$defs"]["block"]
-    is_option = name in {"severity", "min_samples", "allow_no_data"}
-    return not is_option and (
-        name in block["properties"] or any(re.search(p, name) for p in block["patternProperties"])
-    )
+    if name in block["properties"]:
+        return name not in _OPTIONS
+    return any(re.search(pattern, name) for pattern in block["patternProperties"])
 
 
 def check_schema(data: Any) -> Iterator[Finding]:
     """Find every way in which ``data`` breaks the schema; each finding names the real cause."""
     for error in Draft202012Validator(threshold_schema()).iter_errors(data):
         yield from _explain(error)
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Name the nearest of the ``known`` words, or all of them: ``did you mean 'p95_ms'?``."""
-    known = list(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"wanted one of {', '.join(known)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +104,16 @@ def _advise(key: str, known: Iterable[str]) -> str:
         return "percentiles lie above p0 and below p100: use max_ms for the slowest request, or p99.9_ms"
     if is_metric(key) and "total" in known:
         return f"put it under total, or under a request: 'total: {{{key}: ...}}'"
-    return suggest(key, known)
+    return _suggest(key, known)
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    """Name the nearest of the ``known`` words, or all of them: ``did you mean 'p95_ms'?``."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"wanted one of {', '.join(known)}"
 
 
 def _explain_type(breach: _Breach) -> str:

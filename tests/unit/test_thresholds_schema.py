@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from tailgate.model import GeneratorLimits, Severity
 from tailgate.percentiles import quantile_of
-from tailgate.threshold_schema import check_schema, is_metric, suggest, threshold_schema
+from tailgate.threshold_schema import check_schema, is_metric, threshold_schema
 from tailgate.yaml_lines import read_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "thresholds"
@@ -105,23 +105,9 @@ def test_any_percentile_between_0_and_100_is_a_metric(name: str):
 @pytest.mark.parametrize(
     "name",
     [
-        "p0_ms",
-        "p0.0_ms",
-        "p100_ms",
-        "p099_ms",
-        "p95",
-        "p95ms",
-        "p95_s",
-        "p.5_ms",
-        "p95._ms",
-        "xp95_ms",
-        "p99.9999999_ms",
-        "p٩٥_ms",
-        "severity",
-        "min_samples",
-        "allow_no_data",
-    ]
-    + ["p95_ms\n", "p50_ms\n", ""],
+        *("p0_ms", "p0.0_ms", "p100_ms", "p099_ms", "p99.9999999_ms", "p95", "p95ms", "p95_s", "p.5_ms", "p95._ms"),
+        *("xp95_ms", "p\u0669\u0665_ms", "p95_ms\n", "p50_ms\n", "", "severity", "min_samples", "allow_no_data"),
+    ],
 )
 def test_nothing_else_that_looks_like_a_percentile_is_a_metric(name: str):
     assert not is_metric(name)
@@ -133,8 +119,3 @@ def test_a_common_percentile_is_described_once():
     assert not [
         name for name in block["properties"] for pattern in block["patternProperties"] if re.search(pattern, name)
     ]
-
-
-def test_a_suggestion_names_the_nearest_word_or_all():
-    assert suggest("p95", ["p50_ms", "p95_ms"]) == "did you mean 'p95_ms'?"
-    assert suggest("xyz", ["total", "requests"]) == "wanted one of total, requests"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailgate.yaml_lines import MAX_CHARACTERS, read_yaml, render_path, shorten
@@ -168,6 +168,7 @@ def test_bombs_are_refused(text: str, word: str):
 
 
 @given(st.text(st.sampled_from("ab1.-~:,[]{}&*!|>'\"%@`#?<= \n\t\\é\0\ufeff")) | st.text())
+@settings(deadline=None)
 def test_no_text_makes_the_reader_raise(text: str):
     document = read_yaml(text)
 
