@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.service_fixtures import query
+from tests.acceptance.service_shop import query
 
 pytest_plugins = ["tests.acceptance.service_fixtures"]
 

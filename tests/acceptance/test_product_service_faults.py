@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from product_service.faults import FaultInjector, Faults
-from tests.acceptance.service_fixtures import query, wait_until
+from tests.acceptance.service_shop import query, wait_until
 
 pytest_plugins = ["tests.acceptance.service_fixtures"]
 

@@ -12,7 +12,7 @@ import pytest
 from product_service.faults import Faults
 from product_service.settings import FAULTS, SETTINGS, BadSettings, Settings, read_settings
 from tailgate.stack import Postgres
-from tests.acceptance.service_fixtures import connected, query, run_to_end, wait_until
+from tests.acceptance.service_shop import connected, query, run_to_end, wait_until
 
 pytest_plugins = ["tests.acceptance.service_fixtures"]
 
