@@ -25,6 +25,7 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
+    "max_wal_size": "256MB",
     "max_wal_senders": "0",
     # Dynamic shared memory as files of the data directory: a SIGKILL leaves nothing in /dev/shm.
     "dynamic_shared_memory_type": "mmap",
@@ -64,7 +65,7 @@ class Postgres(Process):
     def __init__(self, sandbox: Sandbox, name: str = "postgres", *, settings: Mapping[str, str] | None = None) -> None:
         port = sandbox.port()
         password = secrets.token_hex(16)
-        home = sandbox.folder(name, account=sandbox.account)
+        home = sandbox.folder(name, account=sandbox.account, prefers_memory=True)
         _write_secret(home / "password", password, sandbox.account)
         options = {**SETTINGS, **(settings or {}), "port": str(port)}
         super().__init__(
