@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tailgate.model import TOTAL, Check, CheckOutcome, Scenario, Severity, Threshold, Window, match_name
@@ -14,7 +14,7 @@ from tailgate.windows import after_warmup
 
 def check_run(run: RunResult, scenario: Scenario) -> tuple[Check, ...]:
     """Return one check for each threshold, window and request that it applies to, in the order of the file."""
-    cuts = _WindowCuts(run)
+    cuts = _Cuts(run)
     return tuple(check for threshold in scenario.thresholds for check in _check_threshold(threshold, run, cuts))
 
 
@@ -65,21 +65,32 @@ def matching_keys(pattern: str, keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if match_name(pattern, key) or match_name(pattern, key.partition(" ")[2]))
 
 
-class _WindowCuts:
-    """The samples of each window, cut once however many thresholds ask."""
+class _Cuts:
+    """The samples of windows and requests.
+
+    The last cut is kept, because the limits on one subject follow one another; all of them would fill the memory.
+    """
 
     def __init__(self, run: RunResult) -> None:
         self._run = run
-        self._cuts: dict[Window, tuple[Samples, Mapping[str, Samples]]] = {}
+        self._of_window: dict[Window, tuple[Samples, tuple[str, ...]]] = {}
+        self._last: tuple[tuple[Window, str] | None, Samples] = None, run.samples
 
-    def of(self, window: Window) -> tuple[Samples, Mapping[str, Samples]]:
-        if window not in self._cuts:
+    def of_window(self, window: Window) -> tuple[Samples, tuple[str, ...]]:
+        """Return the samples that started in ``window``, and the requests that are among them."""
+        if window not in self._of_window:
             samples = self._run.samples.within(window)
-            self._cuts[window] = samples, dict(samples.by_key())
-        return self._cuts[window]
+            self._of_window[window] = samples, samples.present_keys
+        return self._of_window[window]
+
+    def of_request(self, window: Window, key: str) -> Samples:
+        """Return the samples of one request that started in ``window``."""
+        if self._last[0] != (window, key):
+            self._last = (window, key), self.of_window(window)[0].of_key(key)
+        return self._last[1]
 
 
-def _check_threshold(threshold: Threshold, run: RunResult, cuts: _WindowCuts) -> Iterator[Check]:
+def _check_threshold(threshold: Threshold, run: RunResult, cuts: _Cuts) -> Iterator[Check]:
     if threshold.kind == "counter":
         yield from _check_counter(threshold, run)
         return
@@ -103,21 +114,21 @@ def _check_counter(threshold: Threshold, run: RunResult) -> Iterator[Check]:
     )
 
 
-def _check_window(threshold: Threshold, window: Window, cuts: _WindowCuts) -> Iterator[Check]:
-    everything, by_key = cuts.of(window)
+def _check_window(threshold: Threshold, window: Window, cuts: _Cuts) -> Iterator[Check]:
+    everything, seen = cuts.of_window(window)
     if threshold.kind == "total":
         yield _check_samples(threshold, TOTAL, window, everything)
         return
-    keys = matching_keys(threshold.subject, tuple(by_key))
+    keys = matching_keys(threshold.subject, seen)
     is_one_name = "*" not in threshold.subject
     if is_one_name and len(keys) > 1:
         note = f"the name is ambiguous, write one of: {', '.join(keys)}"
         yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
     elif not keys and not threshold.allow_no_data:
-        note = f"no request of that name; seen: {', '.join(by_key) or 'none'}"
+        note = f"no request of that name; seen: {', '.join(seen) or 'none'}"
         yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
     else:
-        yield from (_check_samples(threshold, key, window, by_key[key]) for key in keys)
+        yield from (_check_samples(threshold, key, window, cuts.of_request(window, key)) for key in keys)
 
 
 def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Samples) -> Check:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,10 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Requests in the order in which they ended; all columns have the shape ``(samples,)``.
+    """Requests of a run or of a part of it; all columns have the shape ``(samples,)``.
 
-    One sample takes 21 bytes.
+    One sample takes 21 bytes. ``SampleLog`` hands samples over in the order in which they started, so that a window
+    is one stretch of them, which is looked at and not copied.
     """
 
     keys: tuple[str, ...]
@@ -62,16 +64,22 @@ class Samples:
     @property
     def success_latencies_ms(self) -> npt.NDArray[np.float64]:
         """Latencies of the successes."""
-        return self.latency_ms[self.is_success]
+        return self.latency_ms[_stretch_or_mask(self.is_success)]
+
+    @property
+    def present_keys(self) -> tuple[str, ...]:
+        """The keys that have samples, in alphabetical order."""
+        return tuple(sorted(self.keys[index] for index in np.flatnonzero(np.bincount(self.key_index))))
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Samples:
-        """Return the samples where ``mask``, shape ``(samples,)``, is true."""
+        """Return the samples where ``mask``, shape ``(samples,)``, is true; one stretch of them is not copied."""
+        chosen = _stretch_or_mask(mask)
         return Samples(
             keys=self.keys,
-            key_index=self.key_index[mask],
-            start_s=self.start_s[mask],
-            latency_ms=self.latency_ms[mask],
-            outcome=self.outcome[mask],
+            key_index=self.key_index[chosen],
+            start_s=self.start_s[chosen],
+            latency_ms=self.latency_ms[chosen],
+            outcome=self.outcome[chosen],
         )
 
     def within(self, window: Window) -> Samples:
@@ -80,10 +88,19 @@ class Samples:
 
     def by_key(self) -> Iterator[tuple[str, Samples]]:
         """Yield each key that has samples, in alphabetical order, with those samples."""
-        present = set(np.unique(self.key_index).tolist())
-        for index, key in sorted(enumerate(self.keys), key=lambda item: item[1]):
-            if index in present:
-                yield key, self.select(self.key_index == index)
+        for key in self.present_keys:
+            yield key, self.of_key(key)
+
+    def of_key(self, key: str) -> Samples:
+        """Return the samples of one of ``keys``."""
+        return self.select(self.key_index == self.keys.index(key))
+
+
+def _stretch_or_mask(mask: npt.NDArray[np.bool_]) -> slice | npt.NDArray[np.bool_]:
+    """Return a slice where ``mask`` is true for one unbroken stretch: NumPy copies what a mask selects, not a slice."""
+    count = int(np.count_nonzero(mask))
+    first = int(mask.argmax()) if count else 0
+    return slice(first, first + count) if mask[first : first + count].all() else mask
 
 
 class SampleLog:
@@ -115,13 +132,29 @@ class SampleLog:
 
     def freeze(self) -> Samples:
         """Return everything recorded so far, copied, so that recording may go on."""
-        return Samples(
-            keys=tuple(f"{method} {name}" for method, name in self._index_by_key),
-            key_index=np.array(self._key_index, dtype=np.int32),
-            start_s=np.array(self._start_s, dtype=np.float64),
-            latency_ms=np.array(self._latency_ms, dtype=np.float64),
-            outcome=np.array(self._outcome, dtype=np.uint8),
-        )
+        return self._sorted_samples(*(np.array(column) for column in self._columns))
+
+    def finish(self) -> Samples:
+        """Return everything recorded, without a copy; from now on adding raises ``BufferError``."""
+        return self._sorted_samples(*(np.asarray(column) for column in self._columns))
+
+    @property
+    def _columns(self) -> tuple[array[Any], ...]:
+        return self._key_index, self._start_s, self._latency_ms, self._outcome
+
+    def _sorted_samples(
+        self,
+        key_index: npt.NDArray[np.int32],
+        start_s: npt.NDArray[np.float64],
+        latency_ms: npt.NDArray[np.float64],
+        outcome: npt.NDArray[np.uint8],
+    ) -> Samples:
+        """Put the columns, which are in the order of the ends, into the order of the starts, in place."""
+        order = np.argsort(start_s, kind="stable")
+        for column in (key_index, start_s, latency_ms, outcome):
+            column[:] = column[order]
+        keys = tuple(f"{method} {name}" for method, name in self._index_by_key)
+        return Samples(keys=keys, key_index=key_index, start_s=start_s, latency_ms=latency_ms, outcome=outcome)
 
     def count_since(self, start_s: float) -> tuple[int, int]:
         """Return how many requests started at ``start_s`` or later, and how many of them failed."""

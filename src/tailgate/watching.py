@@ -126,9 +126,9 @@ class RunMonitor:
         except Exception as error:  # noqa: BLE001 - told as a reason against the run
             self._action_errors.append(f"at_stage {stage!r} raised {type(error).__name__}: {error}")
 
-    def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
+    def on_stage_end(self, stage: str, so_far: Callable[[], RunResult]) -> bool:
         """End a stress run at the first step that breaks."""
-        return not isinstance(self._shape, Stress) or not broken_checks(so_far, self._scenario, stage)
+        return not isinstance(self._shape, Stress) or not broken_checks(so_far(), self._scenario, stage)
 
     def _progress(self, live: LiveRun) -> Progress:
         latencies = live.log.recent_latencies_ms(_RECENT)

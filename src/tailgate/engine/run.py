@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from tailgate.engine.probe import HealthProbe
 from tailgate.engine.recorder import Recorder, as_error_counts
 from tailgate.engine.users import RunContext, make_run_class
 from tailgate.run import RunFacts, RunResult
-from tailgate.samples import SampleLog
+from tailgate.samples import SampleLog, Samples
 
 TICK_S = 0.05
 """How often the level is set; ramps move in steps of this length."""
@@ -55,8 +55,8 @@ class Monitor(Protocol):
         """Take note that a stage begins; must not block."""
         ...  # pragma: no cover
 
-    def on_stage_end(self, stage: str, so_far: RunResult) -> bool:
-        """Look at the run when a stage is over; False ends it there."""
+    def on_stage_end(self, stage: str, so_far: Callable[[], RunResult]) -> bool:
+        """Look at the run when a stage is over, if need be at what ``so_far()`` copies; False ends it there."""
         ...  # pragma: no cover
 
 
@@ -131,7 +131,7 @@ class _Run:
             unstoppable_users=population.unstoppable,
             interrupted=interrupts.seen,
         )
-        return self._freeze()
+        return self._result_of(self._recorder.log.finish())
 
     def _drive(self, population: Population, interrupts: Interrupts, runner: Any) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
@@ -169,7 +169,7 @@ class _Run:
 
     def _next_stage(self, stage: int) -> bool:
         """Begin ``stage``; False when the monitor has seen enough."""
-        goes_on = self._monitor.on_stage_end(self._plan.stages[self._stage].name, self._freeze())
+        goes_on = self._monitor.on_stage_end(self._plan.stages[self._stage].name, self._so_far)
         if goes_on:
             self._reached += [0] * (stage - self._stage)
             self._stage = stage
@@ -196,8 +196,10 @@ class _Run:
             runner.update_state(STATE_INIT)  # So that quit() still fires test_stopping and test_stop.
             runner.quit()
 
-    def _freeze(self) -> RunResult:
-        samples = self._recorder.log.freeze()
+    def _so_far(self) -> RunResult:
+        return self._result_of(self._recorder.log.freeze())
+
+    def _result_of(self, samples: Samples) -> RunResult:
         stages = self._plan.stages
         if self._plan.locust_shape is not None and self._elapsed_s > 0:
             stages = (replace(stages[0], duration_s=self._elapsed_s, users=self._most_users),)
