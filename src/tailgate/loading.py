@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
 
-Derive = Callable[["RunResult"], Mapping[str, float]]
-"""Computes further counters from a run that is over, before it is judged."""
+Observe = Callable[[], Callable[["RunResult"], Mapping[str, float]]]
+"""Looks at the world before a run, and returns what then computes further counters from the run."""
 
 
 class Target(Protocol):
@@ -74,14 +74,15 @@ class Load:
     def __init__(self, item: pytest.Item, target: Target | None) -> None:
         self._item = item
         self._target = target
-        self._derived: list[Derive] = []
+        self._observers: list[Observe] = []
 
-    def derive(self, function: Derive) -> None:
-        """Have ``function`` add counters to each run that follows, before it is judged.
+    def observe(self, begin: Observe) -> None:
+        """Have counters added to each run that follows, before it is judged.
 
-        It is called when the run is over, outside of the event loop, so it may block.
+        ``begin`` is called right before a run and returns a function; that is called with the run when it is over
+        and returns counters by name. Both are called outside of the event loop, so they may block.
         """
-        self._derived.append(function)
+        self._observers.append(begin)
 
     def __call__(
         self,
@@ -179,6 +180,7 @@ class Load:
             aborts_on_fail=config.stash[OPTIONS].aborts_on_fail,
         )
         with machine_turn(lambda: line.say("waiting: another load runs on this machine")):
+            ends = [begin() for begin in self._observers]
             try:
                 run = run_load(
                     plan,
@@ -193,8 +195,8 @@ class Load:
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()
         facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)
         run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
-        for derive in self._derived:
-            run = run.with_counters(derive(run))
+        for end in ends:
+            run = run.with_counters(end(run))
         return with_shape_figures(run, shape, limits)
 
 

@@ -1,0 +1,1 @@
+"""Load tests of the product service: one module for each load strategy."""

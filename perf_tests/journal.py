@@ -1,0 +1,32 @@
+"""What became of each purchase, as far as its buyer knows."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Journal:
+    """Purchases whose answer is not known: still running, lost with a connection, or failed by the server.
+
+    Each purchase carries a key that the service writes into its ledger, so what really happened can be looked up.
+    """
+
+    unknown: dict[str, int] = field(default_factory=dict)
+    """Units by purchase key."""
+
+    def begin(self, units: int) -> str:
+        """Note a purchase that is about to be sent and return its key."""
+        key = str(uuid.uuid4())
+        self.unknown[key] = units
+        return key
+
+    def end(self, key: str) -> None:
+        """Note that the answer to a purchase came, whatever it said."""
+        self.unknown.pop(key, None)
+
+    def drain(self) -> dict[str, int]:
+        """Return the purchases without an answer and forget them."""
+        unknown, self.unknown = self.unknown, {}
+        return unknown
