@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tailgate.errors import ThresholdFileError
+from tailgate.errors import BadInput, ThresholdFileError
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
@@ -26,18 +27,22 @@ def pytest_collection_modifyitems(
     """Read and check the thresholds file if a load test is going to run."""
     collected = [item for item in items if is_load_test(item)]
     yield
-    options = config.stash[OPTIONS]
-    selected = collected if options.is_check_only else [item for item in items if is_load_test(item)]
+    is_check_only = config.stash[OPTIONS].is_check_only
+    selected = collected if is_check_only else [item for item in items if is_load_test(item)]
     if selected:
         try:
-            config.stash[THRESHOLDS] = _check(config, collected, selected)
-        except ThresholdFileError as error:
+            # A module that could not be collected may have held the tests of any scenario.
+            is_whole = not session.testsfailed and _whole_suite_was_collected(config)
+            thresholds = config.stash[THRESHOLDS] = _check(config, collected, selected, is_whole=is_whole)
+        except BadInput as error:
             _refuse(config, items, str(error))
-    elif options.is_check_only and not session.testsfailed:
+            return
+    elif is_check_only and not session.testsfailed:
         _refuse(config, items, "--perf-check: no load tests were collected; mark them with @pytest.mark.perf")
-    if options.is_check_only and selected:
-        _report_checked(config, selected)
+    if is_check_only:
         items.clear()
+        if selected and not session.testsfailed:
+            config.stash[RUN_LOG].checked = _checked(thresholds, len(selected))
 
 
 def is_load_test(item: pytest.Item) -> bool:
@@ -46,12 +51,21 @@ def is_load_test(item: pytest.Item) -> bool:
 
 
 def scenarios_of(item: pytest.Item) -> tuple[str, ...]:
-    """Return the scenarios of a test: those of its marker, else its name without ``test_``."""
+    """Return the scenarios of a test: those of its marker, else its name without ``test_``.
+
+    Raises:
+        BadInput: The marker was given something else than a name or names.
+    """
     marker = item.get_closest_marker("perf")
-    scenario = marker.kwargs.get("scenario", marker.args[0] if marker.args else None) if marker else None
-    if scenario is None:
+    if marker is None or not (marker.args or marker.kwargs):
         return (getattr(item, "originalname", item.name).removeprefix("test_"),)
-    return (scenario,) if isinstance(scenario, str) else tuple(scenario)
+    given = [*marker.args, *marker.kwargs.values()]
+    names = [given[0]] if isinstance(given[0], str) else given[0]
+    is_understood = len(given) == 1 and set(marker.kwargs) <= {"scenario"}
+    if not (is_understood and isinstance(names, Sequence) and names and all(isinstance(name, str) for name in names)):
+        written = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
+        raise BadInput([f"{item.nodeid}: perf({', '.join(written)}), wanted perf(scenario=NAME), one name or a list"])
+    return tuple(names)
 
 
 def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
@@ -61,12 +75,16 @@ def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
     return f"{hint}{kind} there: {', '.join(known) or 'none'}"
 
 
-def _check(config: pytest.Config, collected: Sequence[pytest.Item], selected: Sequence[pytest.Item]) -> Thresholds:
+def _check(
+    config: pytest.Config, collected: Sequence[pytest.Item], selected: Sequence[pytest.Item], *, is_whole: bool
+) -> Thresholds:
     from tailgate.thresholds import load_thresholds  # noqa: PLC0415 - jsonschema is imported only for load tests
 
+    if wrong := [problem for item in collected for problem in _wrong_marker(item)]:
+        raise BadInput(wrong)
     thresholds = load_thresholds(config.stash[OPTIONS].thresholds)
     problems = [problem for item in selected for problem in _unknown_scenarios(item, thresholds.scenarios)]
-    if _whole_suite_was_collected(config):
+    if is_whole:
         used = {name for item in collected for name in scenarios_of(item)}
         problems += [
             f"{scenario.source}: $.scenarios.{name}: no test has this scenario; "
@@ -77,6 +95,14 @@ def _check(config: pytest.Config, collected: Sequence[pytest.Item], selected: Se
     if problems:
         raise ThresholdFileError(problems)
     return thresholds
+
+
+def _wrong_marker(item: pytest.Item) -> Sequence[str]:
+    try:
+        scenarios_of(item)
+    except BadInput as error:
+        return error.problems
+    return ()
 
 
 def _unknown_scenarios(item: pytest.Item, known: Mapping[str, object]) -> list[str]:
@@ -90,10 +116,13 @@ def _unknown_scenarios(item: pytest.Item, known: Mapping[str, object]) -> list[s
 
 def _whole_suite_was_collected(config: pytest.Config) -> bool:
     """Tell whether no test can have been left out before we saw the list."""
-    if config.stash[OPTIONS].is_check_only:
-        return True
-    narrowed = any(config.getoption(name, None) for name in ("ignore", "ignore_glob", "deselect", "lf", "stepwise"))
-    return config.args_source is not pytest.Config.ArgsSource.ARGS and not narrowed
+    if any(config.getoption(name, None) for name in ("ignore", "ignore_glob", "lf")):
+        return False
+    sources = pytest.Config.ArgsSource
+    if config.args_source is sources.ARGS:
+        # To check the file against a directory is a wish, to load what is in it is none.
+        return config.stash[OPTIONS].is_check_only and all(Path(arg).is_dir() for arg in config.args)
+    return config.args_source is sources.TESTPATHS or config.invocation_params.dir == config.rootpath
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> None:
@@ -104,15 +133,6 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
     items.clear()
 
 
-def _report_checked(config: pytest.Config, selected: Sequence[pytest.Item]) -> None:
-    thresholds = config.stash.get(THRESHOLDS, None)
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if thresholds is None or reporter is None:
-        return
+def _checked(thresholds: Thresholds, tests: int) -> str:
     count = sum(len(scenario.thresholds) for scenario in thresholds.scenarios.values())
-    reporter.write_line("")
-    reporter.write_line(
-        f"{config.stash[OPTIONS].thresholds.name}: {len(thresholds.scenarios)} scenarios with {count} limits "
-        f"match {len(selected)} load tests"
-    )
-    config.stash[RUN_LOG].is_checked = True
+    return f"{thresholds.name}: {len(thresholds.scenarios)} scenarios with {count} limits match {tests} load tests"

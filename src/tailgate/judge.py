@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from tailgate.checks import check_run, matching_keys, worst_first
 from tailgate.errors import InvalidRun, ThresholdBreach
-from tailgate.model import Check, CheckOutcome, Judged, Scenario, Severity, StageResult, Verdict
+from tailgate.model import (
+    Check,
+    CheckOutcome,
+    GeneratorHealth,
+    Judged,
+    RequestSummary,
+    Scenario,
+    Severity,
+    StageResult,
+    Verdict,
+)
 from tailgate.run import RunResult
 from tailgate.validity import find_reasons
 from tailgate.windows import after_warmup, summarise
@@ -37,6 +48,38 @@ def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, A
         generator=run.generator,
         fingerprint=dict(fingerprint or {}),
         notes=notes,
+    )
+
+
+def judge_nothing(*, test: str, scenario: str, reasons: Sequence[str]) -> Judged:
+    """Return what a load test is worth that ended before it had loaded anything: an invalid run without figures."""
+    nothing = RequestSummary(
+        samples=0, failures=0, mean_ms=None, p50_ms=None, p95_ms=None, p99_ms=None, max_ms=None, throughput_rps=0.0
+    )
+    idle = GeneratorHealth(
+        loop_lag_p50_ms=0.0,
+        loop_lag_p99_ms=0.0,
+        cpu_ratio=0.0,
+        cpu_us_per_request=None,
+        host_cpu_ratio=None,
+        steal_ratio=None,
+    )
+    return Judged(
+        test=test,
+        scenario=scenario,
+        started_at=datetime.now(UTC).astimezone().isoformat(timespec="milliseconds"),
+        duration_s=0.0,
+        verdict=Verdict.INVALID,
+        reasons=tuple(reasons),
+        checks=(),
+        requests={},
+        total=nothing,
+        counters={},
+        stages=(),
+        errors=(),
+        uncovered=(),
+        generator=idle,
+        fingerprint={},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import pytest
 
 from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
-from tailgate.errors import BadInput, InvalidRun, ThresholdFileError
+from tailgate.errors import BadInput, InvalidRun, ThresholdBreach, ThresholdFileError
 from tailgate.model import Judged, Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
 
-Observe = Callable[[], Callable[["RunResult"], Mapping[str, float]]]
+Complete = Callable[["RunResult"], Mapping[str, float]]
+"""Computes further counters from a run that is over."""
+Observe = Callable[[], Complete]
 """Looks at the world before a run, and returns what then computes further counters from the run."""
 
 
@@ -52,6 +55,9 @@ class TestRuns:
 
 
 RUNS = pytest.StashKey[TestRuns]()
+_FAILURES = (Exception, pytest.fail.Exception)
+"""What fails a test; a skip does not."""
+_SIGTERM_STATUS = 128 + signal.SIGTERM
 
 
 @pytest.fixture
@@ -61,11 +67,13 @@ def perf_target() -> Target | None:
 
 
 @pytest.fixture
-def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Load:
+def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Generator[Load, None, None]:
     """Run load against the target and return what it measured: ``load([Shopper], shape=Peak())``."""
     request.node.stash[RUNS] = TestRuns()
     request.node.stash[SCENARIOS] = scenarios_of(request.node)
-    return Load(request.node, perf_target)
+    yield Load(request.node, perf_target)
+    # What fixtures loaded after the test, or before it when one of them failed.
+    _judge_rest(request.node)
 
 
 class Load:
@@ -127,20 +135,24 @@ class Load:
         )
         actions = dict(at_stage or {})
         _check_stage_names(limits, plan, actions)
-        run = self._run(plan, limits, shape, actions)
+        run, ends = self._run(plan, limits, shape, actions)
         slot = Slot(run, limits)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
             _judge(self._item, slot)
-            _pass_on(run.facts.interrupted)
+            _pass_on(self._item, run.facts.interrupted)
+        # The run is in its slot by now: should one of these raise, it is judged all the same.
+        for end in ends:
+            run = run.with_counters(end(run))
         slot.run = replace(run, _judge=lambda changed: _judge_now(self._item, slot, changed))
         return slot.run
 
     def _scenario(self, name: str | None) -> Scenario:
         declared = self._item.stash[SCENARIOS]
         thresholds = self._item.config.stash.get(THRESHOLDS, None)
-        if thresholds is None:
-            raise BadInput([f"{self._item.nodeid}: load() needs a test marked with @pytest.mark.perf"])
+        if not is_load_test(self._item) or thresholds is None:
+            needs = "a test marked with @pytest.mark.perf that has load, or a fixture with load, as an argument"
+            raise BadInput([f"{self._item.nodeid}: load() needs {needs}"])
         if name is None and len(declared) == 1:
             name = declared[0]
         if name is None or name not in declared:
@@ -162,7 +174,7 @@ class Load:
 
     def _run(
         self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
-    ) -> RunResult:
+    ) -> tuple[RunResult, list[Complete]]:
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
         from tailgate.shapes import Stress  # noqa: PLC0415
@@ -195,9 +207,17 @@ class Load:
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()
         facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)
         run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
-        for end in ends:
-            run = run.with_counters(end(run))
-        return with_shape_figures(run, shape, limits)
+        return with_shape_figures(run, shape, limits), ends
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Report a load test whose stack, say, could not be set up."""
+    try:
+        return (yield)
+    except _FAILURES as error:
+        _report_no_load(item, error)
+        raise
 
 
 @pytest.hookimpl(wrapper=True)
@@ -206,22 +226,44 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
     try:
         result = yield
-    except BaseException:
+        _judge_rest(item)
+        if is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
+            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test never called load()"])
+    except _FAILURES as error:
+        _report_no_load(item, error)
+        raise
+    finally:
         for slot in _unjudged(item):
             _judge(item, slot)
-        raise
+    return result
+
+
+def _report_no_load(item: pytest.Item, error: BaseException) -> None:
+    """Put a load test that failed before any load into the reports: no data is never a pass, there neither."""
+    if not is_load_test(item) or (RUNS in item.stash and item.stash[RUNS].slots):
+        return
+    from tailgate.judge import judge_nothing  # noqa: PLC0415 - NumPy only for load tests
+
+    reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
+    judged = judge_nothing(test=item.nodeid, scenario=", ".join(scenarios_of(item)), reasons=reasons)
+    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
+
+
+def _judge_rest(item: pytest.Item) -> None:
+    """Judge every run that was not judged yet, then raise what the first bad one means."""
+    __tracebackhide__ = True
     first_error: Exception | None = None
     for slot in _unjudged(item):
         try:
             _judge_now(item, slot, slot.run)
-        except (InvalidRun, AssertionError) as error:
+        except (InvalidRun, ThresholdBreach) as error:
             first_error = first_error or error
     if first_error is not None:
         raise first_error
-    if is_load_test(item) and not item.stash[RUNS].slots:
-        scenarios = item.stash[SCENARIOS]
-        raise InvalidRun(", ".join(scenarios), ["no samples: the test never called load()"])
-    return result
 
 
 def _unjudged(item: pytest.Item) -> list[Slot]:
@@ -271,8 +313,10 @@ def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, o
         raise BadInput(problems)
 
 
-def _pass_on(signal_name: str) -> NoReturn:
+def _pass_on(item: pytest.Item, signal_name: str) -> NoReturn:
     """Do what the signal that ended the run would have done to pytest."""
     if signal_name == "SIGTERM":
-        pytest.exit("terminated by SIGTERM", returncode=143)
+        # Not by pytest.exit(returncode=143): pytest shows no summary at the end of a session with such a status.
+        item.config.stash[RUN_LOG].exit_status = _SIGTERM_STATUS
+        pytest.exit("terminated by SIGTERM")
     raise KeyboardInterrupt

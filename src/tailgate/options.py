@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,6 +53,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end a run early when its failure budget can no longer be kept",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    """Explain the one clash that comes with Locust: its own pytest plugin adds ``--host`` to every session.
+
+    Raises:
+        pytest.UsageError: A conftest adds that option as well.
+    """
+    try:
+        return (yield)
+    except ValueError as error:
+        if "already added" in str(error) and "--host" in str(error):
+            raise pytest.UsageError(
+                "a conftest.py adds the option --host, which Locust's pytest plugin has added already; "
+                "turn that plugin off with -p no:locust, for good under addopts in the configuration of pytest"
+            ) from error
+        raise
 
 
 def read_options(config: pytest.Config) -> Options:

@@ -6,8 +6,8 @@ import pytest
 
 from tailgate import reporting, unpatched
 from tailgate.collecting import pytest_collection_modifyitems
-from tailgate.loading import load, perf_target, pytest_runtest_call
-from tailgate.options import OPTIONS, pytest_addoption, read_options
+from tailgate.loading import load, perf_target, pytest_runtest_call, pytest_runtest_setup
+from tailgate.options import OPTIONS, pytest_addoption, pytest_load_initial_conftests, read_options
 from tailgate.reporting import (
     pytest_runtest_makereport,
     pytest_sessionfinish,
@@ -36,8 +36,10 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_load_initial_conftests",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_setup",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",

@@ -25,7 +25,10 @@ class RunLog:
         self.records: list[Record] = []
         self.usage_error = ""
         self.write_error = ""
-        self.is_checked = False
+        self.checked = ""
+        """What ``--perf-check`` found to be right."""
+        self.exit_status: int | None = None
+        """Status of the process, if a signal says which."""
         self._waiting: dict[str, dict[int, Record]] = {}
 
     def put(self, nodeid: str, run: int, judged: Judged) -> None:
@@ -54,8 +57,8 @@ def pytest_runtest_makereport(
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, TailgateError | ThresholdBreach):
         # The message tells everything; a page of frames would hide it.
-        report.longrepr = call.excinfo.getrepr(style="value")
-    if call.when == "call":
+        report.longrepr = call.excinfo.getrepr(style="value", chain=False)
+    if call.when != "setup":  # What a fixture loaded and judged in setup waits for the test.
         records = item.config.stash[RUN_LOG].take(item.nodeid)
         if records:
             from tailgate.reports.junit import properties  # noqa: PLC0415 - only when there was a load
@@ -92,6 +95,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     log = node.config.stash[RUN_LOG]
     log.records.extend(output.get("tailgate_runs", []))
     log.usage_error = log.usage_error or output.get("tailgate_usage_error", "")
+    log.checked = log.checked or output.get("tailgate_checked", "")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -102,6 +106,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput["tailgate_runs"] = log.take_all()
         config.workeroutput["tailgate_usage_error"] = log.usage_error
+        config.workeroutput["tailgate_checked"] = log.checked
         return
     log.records += log.take_all()
     options = config.stash[OPTIONS]
@@ -113,10 +118,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             write_report(options.json, report_document(log.records))
         except TailgateError as error:
             log.write_error = str(error)
-    if log.is_checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+    if log.checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
     if log.usage_error or log.write_error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    if log.exit_status is not None:
+        session.exitstatus = log.exit_status
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -134,6 +141,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line("")
         for line in render_summary(log.records, width=writer.fullwidth, **style):
             terminalreporter.write_line(line)
+    if log.checked:
+        terminalreporter.write_line(log.checked)
     for message in (log.usage_error, log.write_error):
         if message:
             terminalreporter.write_line(f"ERROR: {message}", red=True)
