@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -175,11 +176,12 @@ class Load:
     def _run(
         self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
     ) -> tuple[RunResult, list[Complete]]:
+        from tailgate.announcing import ProgressLine  # noqa: PLC0415 - only for a load
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
         from tailgate.shapes import Stress  # noqa: PLC0415
         from tailgate.turns import machine_turn  # noqa: PLC0415
-        from tailgate.watching import ProgressLine, RunMonitor  # noqa: PLC0415
+        from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
         line = ProgressLine(config)
@@ -191,7 +193,7 @@ class Load:
             actions=actions,
             aborts_on_fail=config.stash[OPTIONS].aborts_on_fail,
         )
-        with machine_turn(lambda: line.say("waiting: another load runs on this machine")):
+        with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
             ends = [begin() for begin in self._observers]
             try:
                 run = run_load(
@@ -202,7 +204,6 @@ class Load:
                     monitor=monitor,
                 )
             finally:
-                line.close()
                 errors = monitor.join_actions()
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()
         facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)

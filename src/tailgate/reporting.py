@@ -133,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from tailgate.reports.terminal import render_run, render_summary  # noqa: PLC0415 - only if there was a load
 
         writer = terminalreporter._tw  # noqa: SLF001 - pytest offers the width and colour nowhere else
-        style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": _shows_unicode(writer)}
+        style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": shows_unicode(writer)}
         terminalreporter.section("load runs")
         for record in log.records:
             for line in render_run(record, width=writer.fullwidth, **style):
@@ -148,7 +148,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(f"ERROR: {message}", red=True)
 
 
-def _shows_unicode(writer: Any) -> bool:
+def shows_unicode(writer: Any) -> bool:
+    """Tell whether what pytest's ``TerminalWriter`` writes to can show more than ASCII."""
     encoding = getattr(writer._file, "encoding", None) or "ascii"  # noqa: SLF001 - as above
     try:
         "✓✗–…".encode(encoding)  # noqa: RUF001 - the dash of an empty cell

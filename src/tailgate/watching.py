@@ -3,69 +3,25 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-
+from tailgate.announcing import ProgressLine
 from tailgate.budget import spent_budget
 from tailgate.figures import broken_checks
 from tailgate.model import Scenario, Stage
 from tailgate.percentiles import percentile
-from tailgate.reports.progress import Progress, render_progress
+from tailgate.reports.progress import Progress
 from tailgate.run import RunResult
 from tailgate.shapes import Stress, level_at
 
 if TYPE_CHECKING:
     from tailgate.engine import LiveRun
 
-LINE_EVERY_S = 5.0
-"""How often a line is written where no line can be overwritten."""
 _RECENT = 500
 """The live p95 is over this many last requests."""
 _BUDGET_EVERY_S = 1.0
-
-
-class ProgressLine:
-    """Writes what goes on: one live line on a terminal, a line now and then elsewhere, nothing with ``-q``."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-        self._capture: Any = config.pluginmanager.getplugin("capturemanager")
-        # A worker of xdist has a reporter too, but its output goes nowhere.
-        self._is_silent = self._reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput")
-        self._is_live = not self._is_silent and self._reporter.isatty
-        self._written_at = time.monotonic()
-        self._is_dirty = False
-
-    def show(self, progress: Progress) -> None:
-        """Show where the run is."""
-        if self._is_live:
-            self._write(f"\r\x1b[K{render_progress(progress, self._reporter._tw.fullwidth - 1)}")  # noqa: SLF001
-            self._is_dirty = True
-        elif not self._is_silent and time.monotonic() - self._written_at >= LINE_EVERY_S:
-            self._written_at = time.monotonic()
-            self._write(f"\n{render_progress(progress, 80)}")
-
-    def say(self, text: str) -> None:
-        """Write a line of its own."""
-        if not self._is_silent:
-            self._write(f"\n{text}\n")
-
-    def close(self) -> None:
-        """Take the live line away."""
-        if self._is_dirty:
-            self._write("\r\x1b[K")
-            self._is_dirty = False
-
-    def _write(self, text: str) -> None:
-        if self._capture is None:
-            self._reporter.write(text, flush=True)
-            return
-        with self._capture.global_and_fixture_disabled():
-            self._reporter.write(text, flush=True)
 
 
 class RunMonitor:
