@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import gevent
 from gevent.pool import Group
 from locust import User
 from locust.runners import Runner
+from locust.user.task import LOCUST_STATE_STOPPING
 
+from tailgate.engine.context import RunContext
 from tailgate.engine.plan import Level, allocate
-from tailgate.engine.users import RunContext, is_alive
+from tailgate.engine.users import is_alive
+from tailgate.errors import BadInput
 
 _KILL_PATIENCE_S = 2.0
 
@@ -24,58 +28,92 @@ class Population:
     """
 
     def __init__(
-        self, runner: Runner, originals: Sequence[type[User]], context: RunContext, stop_timeout_s: float
+        self, runner: Runner, classes: Sequence[type[User]], context: RunContext, stop_timeout_s: float
     ) -> None:
         self._runner = runner
         self._context = context
         self._stop_timeout_s = stop_timeout_s
-        self._users: dict[str, list[User]] = {cls.__name__: [] for cls in originals}
-        self._weights = {cls.__name__: cls.weight for cls in originals if not cls.fixed_count}
-        self._fixed = {cls.__name__: cls.fixed_count for cls in originals if cls.fixed_count}
+        self._classes = {cls.__name__: cls for cls in classes}
+        self._weights = {cls.__name__: cls.weight for cls in classes if not cls.fixed_count}
+        self._fixed = {cls.__name__: cls.fixed_count for cls in classes if cls.fixed_count}
+        self._users: list[tuple[str, User | None]] = []
+        """Class and user in the order of their start; None stands for a user that could not even be made."""
         self._stoppers = Group()
         self.unstoppable = 0
 
     @property
     def alive(self) -> int:
         """Users that live and were not asked to end."""
-        return sum(is_alive(user) for users in self._users.values() for user in users)
+        return sum(user is not None and is_alive(user) for _, user in self._users)
 
     def move_to(self, level: Level) -> None:
-        """Start and stop users until ``level`` is there."""
-        weights = self._weights
-        if level.user_classes is not None:
-            allowed = {cls.__name__ for cls in level.user_classes}
-            weights = {name: weight if name in allowed else 0 for name, weight in weights.items()}
-        wanted = allocate(level.users, weights, self._fixed)
-        starts = {name: count - len(self._users[name]) for name, count in wanted.items()}
-        for user in self._runner.spawn_users({name: count for name, count in starts.items() if count > 0}):
-            self._users[type(user).__name__].append(user)
-        for name, count in starts.items():
-            for _ in range(-count):
-                self._stop(self._users[name].pop())
+        """Start users, or stop those started last, until ``level`` is there.
+
+        Raises:
+            BadInput: A ``LoadTestShape`` asks for a class that is not part of the run.
+        """
+        while len(self._users) > level.users:
+            self._stop_last()
+        shares, have = self._shares(level), Counter(name for name, _ in self._users)
+        # One by one, so that those who are stopped again, last ones first, leave the classes in their shares.
+        while len(self._users) < level.users:
+            wanted = allocate(len(self._users) + 1, *shares, have)
+            name = next((name for name, count in wanted.items() if count > have[name]), None)
+            if name is None:
+                break
+            have[name] += 1
+            self._users.append((name, self._start(name)))
 
     def stop_all(self) -> None:
         """Ask every user to end, wait for running requests, and kill what then still runs."""
-        for users in self._users.values():
-            while users:
-                self._stop(users.pop())
+        while self._users:
+            self._stop_last()
         self._stoppers.join()
+        helpers = list(self._context.helpers)
+        gevent.joinall(helpers, timeout=self._stop_timeout_s)
+        gevent.killall(helpers, timeout=_KILL_PATIENCE_S)
+        for cls in self._classes.values():
+            if (pool := getattr(cls, "client_pool", None)) is not None:
+                pool.close()
 
-    def _stop(self, user: User) -> None:
-        self._context.stopping.add(user)
-        self._stoppers.spawn(self._end, user)
+    def hurry(self) -> None:
+        """From now on, kill users instead of waiting for their requests."""
+        self._stop_timeout_s = 0.0
+
+    def _shares(self, level: Level) -> tuple[dict[str, float], dict[str, int]]:
+        if level.user_classes is None:
+            return self._weights, self._fixed
+        allowed = {cls.__name__ for cls in level.user_classes}
+        if unknown := sorted(allowed - self._classes.keys()):
+            known = ", ".join(self._classes)
+            raise BadInput([f"shape: tick() asks for users of {', '.join(unknown)}; the classes of this run: {known}"])
+        return (
+            {name: weight for name, weight in self._weights.items() if name in allowed},
+            {name: count for name, count in self._fixed.items() if name in allowed},
+        )
+
+    def _start(self, name: str) -> User | None:
+        try:
+            user = self._classes[name](self._runner.environment)
+        except Exception as error:  # noqa: BLE001 - recorded, and a reason against the run
+            self._context.recorder.user_deaths.add(name, error)
+            return None
+        user.start(self._runner.user_greenlets)
+        return user
+
+    def _stop_last(self) -> None:
+        _, user = self._users.pop()
+        if user is not None:
+            self._context.stopping.add(user)
+            self._stoppers.spawn(self._end, user)
 
     def _end(self, user: User) -> None:
-        if not is_alive(user):
-            return
-        user.stop(force=False)
-        user.greenlet.join(timeout=self._stop_timeout_s)
+        with gevent.Timeout(self._stop_timeout_s, False):  # noqa: FBT003 - its way to say: do not raise
+            if is_alive(user) and user._state != LOCUST_STATE_STOPPING:  # noqa: SLF001 - stop() refuses that one
+                user.stop(force=False)
+            user.greenlet.join()
         if is_alive(user):
             user.greenlet.kill(block=False)
             user.greenlet.join(timeout=_KILL_PATIENCE_S)
         if is_alive(user):
             self.unstoppable += 1
-
-    def started(self) -> list[gevent.Greenlet]:
-        """Return the greenlets of the users that live."""
-        return [user.greenlet for users in self._users.values() for user in users if is_alive(user)]
