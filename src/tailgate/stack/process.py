@@ -211,6 +211,9 @@ class Process:
                 member.kill()
         self._sandbox.forget(self._popen.pid)
         self._popen.wait()
+        deadline = time.monotonic() + STOP_GRACE_S
+        while any(map(_is_alive, family[1:])) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
         self._popen = None
 
 
@@ -287,6 +290,14 @@ def _render_exit(code: int) -> str:
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended; an orphan's zombie is its new parent's business."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _cpu_s(process: psutil.Process) -> float:
