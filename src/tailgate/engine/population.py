@@ -9,7 +9,7 @@ import gevent
 from gevent.pool import Group
 from locust import User
 from locust.runners import Runner
-from locust.user.task import LOCUST_STATE_STOPPING
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from tailgate.engine.context import RunContext
 from tailgate.engine.plan import Level, allocate
@@ -76,9 +76,11 @@ class Population:
             if (pool := getattr(cls, "client_pool", None)) is not None:
                 pool.close()
 
-    def hurry(self) -> None:
-        """From now on, kill users instead of waiting for their requests."""
-        self._stop_timeout_s = 0.0
+    def kill_all(self) -> None:
+        """End every user now, whatever it is waiting for."""
+        self._stoppers.kill(timeout=_KILL_PATIENCE_S)
+        self._runner.user_greenlets.kill(timeout=_KILL_PATIENCE_S)
+        gevent.killall(list(self._context.helpers), timeout=_KILL_PATIENCE_S)
 
     def _shares(self, level: Level) -> tuple[dict[str, float], dict[str, int]]:
         if level.user_classes is None:
@@ -108,12 +110,23 @@ class Population:
             self._stoppers.spawn(self._end, user)
 
     def _end(self, user: User) -> None:
-        with gevent.Timeout(self._stop_timeout_s, False):  # noqa: FBT003 - its way to say: do not raise
-            if is_alive(user) and user._state != LOCUST_STATE_STOPPING:  # noqa: SLF001 - stop() refuses that one
-                user.stop(force=False)
+        with gevent.Timeout(self._stop_timeout_s, False):
+            _ask_to_end(user)
             user.greenlet.join()
         if is_alive(user):
             user.greenlet.kill(block=False)
             user.greenlet.join(timeout=_KILL_PATIENCE_S)
         if is_alive(user):
             self.unstoppable += 1
+
+
+def _ask_to_end(user: User) -> None:
+    """Have a user end: at once if it waits between two tasks, else when its task is over.
+
+    ``User.stop`` of Locust kills a waiting user but leaves its state as it is. A user whose wait is over in the same
+    turn of the event loop would then begin a request before it is killed, and the request would look like a hung one.
+    """
+    is_idle = user._state in {None, LOCUST_STATE_WAITING}  # noqa: SLF001 - Locust has no other way to tell
+    user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - nor to ask
+    if is_idle:
+        user.greenlet.kill(block=False)
