@@ -73,6 +73,8 @@ class _Cuts:
 
     def __init__(self, run: RunResult) -> None:
         self._run = run
+        self.keys = tuple(sorted(run.samples.keys))
+        """Every request of the run, whenever it was seen."""
         self._of_window: dict[Window, tuple[Samples, tuple[str, ...]]] = {}
         self._last: tuple[tuple[Window, str] | None, Samples] = None, run.samples
 
@@ -93,25 +95,36 @@ class _Cuts:
 def _check_threshold(threshold: Threshold, run: RunResult, cuts: _Cuts) -> Iterator[Check]:
     if threshold.kind == "counter":
         yield from _check_counter(threshold, run)
-        return
-    if threshold.stage is None:
+    elif threshold.stage is None:
         yield from _check_window(threshold, run.window, cuts)
-        return
-    for window in run.windows:
-        if match_name(threshold.stage, window.name):
-            checks = _check_window(threshold, after_warmup(window, run.warmup_s), cuts)
-            # The steps of a stress run are there to break; what counts is how many users they held.
-            yield from (replace(check, severity=Severity.INFO) for check in checks) if run.is_stress else checks
+    else:
+        yield from _check_stages(threshold, threshold.stage, run, cuts)
 
 
 def _check_counter(threshold: Threshold, run: RunResult) -> Iterator[Check]:
     actual = run.counters.get(threshold.subject)
-    if actual is None and threshold.allow_no_data:
-        return
-    known = ", ".join(sorted(run.counters)) or "none"
-    yield _verdict_of(
-        threshold, threshold.subject, TOTAL, actual, samples=1, note=f"the run has these counters: {known}"
-    )
+    if actual is not None:
+        yield _judge(threshold, threshold.subject, TOTAL, actual, samples=1)
+    elif not threshold.allow_no_data:
+        known = ", ".join(sorted(run.counters)) or "none"
+        note = f"it was never counted (add 0 to it at the start if it may stay 0); the run has these counters: {known}"
+        yield _no_data(threshold, threshold.subject, TOTAL, note)
+
+
+def _check_stages(threshold: Threshold, pattern: str, run: RunResult, cuts: _Cuts) -> Iterator[Check]:
+    if run.is_stress:
+        # The steps of a stress run are there to break; what counts is how many users they held.
+        threshold = replace(threshold, severity=Severity.INFO)
+    names = [stage.name for stage in run.stages if match_name(pattern, stage.name)]
+    if not names:
+        known = ", ".join(stage.name for stage in run.stages)
+        yield _no_data(threshold, threshold.subject, pattern, f"the shape has no such stage; its stages: {known}")
+    begun = {window.name: window for window in run.windows}
+    for name in names:
+        if name in begun:
+            yield from _check_window(threshold, after_warmup(begun[name], run.warmup_s), cuts)
+        elif not run.is_stress and not threshold.allow_no_data:
+            yield _no_data(threshold, threshold.subject, name, "the run ended before this stage began")
 
 
 def _check_window(threshold: Threshold, window: Window, cuts: _Cuts) -> Iterator[Check]:
@@ -119,44 +132,58 @@ def _check_window(threshold: Threshold, window: Window, cuts: _Cuts) -> Iterator
     if threshold.kind == "total":
         yield _check_samples(threshold, TOTAL, window, everything)
         return
-    keys = matching_keys(threshold.subject, seen)
-    is_one_name = "*" not in threshold.subject
-    if is_one_name and len(keys) > 1:
+    # Looked up in the whole run, so that a name means the same request in each of its windows.
+    keys = matching_keys(threshold.subject, cuts.keys)
+    present = [key for key in keys if key in seen]
+    if "*" not in threshold.subject and len(keys) > 1:
         note = f"the name is ambiguous, write one of: {', '.join(keys)}"
-        yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
-    elif not keys and not threshold.allow_no_data:
-        note = f"no request of that name; seen: {', '.join(seen) or 'none'}"
-        yield _verdict_of(threshold, threshold.subject, window.name, None, samples=0, note=note)
-    else:
-        yield from (_check_samples(threshold, key, window, cuts.of_request(window, key)) for key in keys)
+        yield _no_data(threshold, threshold.subject, window.name, note)
+    elif present:
+        yield from (_check_samples(threshold, key, window, cuts.of_request(window, key)) for key in present)
+    elif not threshold.allow_no_data:
+        note = _why_empty(window) if keys else f"no request of that name; seen: {', '.join(cuts.keys) or 'none'}"
+        yield _no_data(threshold, threshold.subject, window.name, note)
 
 
 def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Samples) -> Check:
     actual = measure(threshold.metric, samples, window.duration_s)
+    if actual is None:
+        note = f"all {len(samples):,} requests failed" if len(samples) else _why_empty(window)
+        return _no_data(threshold, subject, window.name, note)
     count = len(samples) - samples.failures if is_over_successes(threshold.metric) else len(samples)
-    note = f"all {len(samples):,} requests failed" if len(samples) and not count else "no requests"
-    return _verdict_of(threshold, subject, window.name, actual, samples=count, note=note)
+    return _judge(threshold, subject, window.name, actual, samples=count)
 
 
-def _verdict_of(
-    threshold: Threshold, subject: str, window: str, actual: float | None, *, samples: int, note: str
-) -> Check:
-    check = Check(
+def _why_empty(window: Window) -> str:
+    return "no requests" if window.duration_s > 0 else "the warm-up covers all of it"
+
+
+def _judge(threshold: Threshold, subject: str, window: str, actual: float, *, samples: int) -> Check:
+    wanted = samples_wanted(threshold)
+    if threshold.kind != "counter" and samples < wanted and threshold.severity is not Severity.FAIL:
+        # One that can fail the run is judged all the same: too few samples make the whole run invalid.
+        return _no_data(threshold, subject, window, f"{samples:,} samples, {wanted:,} needed", samples=samples)
+    is_high_enough = threshold.min is None or actual >= threshold.min
+    is_low_enough = threshold.max is None or actual <= threshold.max
+    return Check(
         threshold=threshold,
         subject=subject,
         window=window,
         actual=actual,
         samples=samples,
+        outcome=CheckOutcome.PASS if is_high_enough and is_low_enough else CheckOutcome.FAIL,
+        severity=threshold.severity,
+    )
+
+
+def _no_data(threshold: Threshold, subject: str, window: str, note: str, *, samples: int = 0) -> Check:
+    return Check(
+        threshold=threshold,
+        subject=subject,
+        window=window,
+        actual=None,
+        samples=samples,
         outcome=CheckOutcome.NO_DATA,
         note=note,
         severity=threshold.severity,
     )
-    if actual is None:
-        return check
-    wanted = samples_wanted(threshold)
-    if threshold.kind != "counter" and samples < wanted and threshold.severity is not Severity.FAIL:
-        return replace(check, actual=None, note=f"{samples:,} samples, {wanted:,} needed")
-    is_high_enough = threshold.min is None or actual >= threshold.min
-    is_low_enough = threshold.max is None or actual <= threshold.max
-    outcome = CheckOutcome.PASS if is_high_enough and is_low_enough else CheckOutcome.FAIL
-    return replace(check, outcome=outcome, note="")

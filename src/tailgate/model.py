@@ -63,8 +63,8 @@ class Stage:
             raise ValueError(
                 f"stage {self.name!r}: duration_s is {self.duration_s}, wanted a positive number of seconds"
             )
-        if self.users < 0:
-            raise ValueError(f"stage {self.name!r}: users is {self.users}, wanted 0 or more")
+        if not isinstance(self.users, int) or self.users < 0:
+            raise ValueError(f"stage {self.name!r}: users is {self.users}, wanted a whole number, 0 or more")
         if self.spawn_rate is not None and not 0 < self.spawn_rate < float("inf"):
             raise ValueError(
                 f"stage {self.name!r}: spawn_rate is {self.spawn_rate}, wanted a positive number of users/s"

@@ -30,6 +30,8 @@ class RunFacts:
     """What the actions that the test had asked for at a stage raised."""
     clock_jump_s: float = 0.0
     """How far the wall clock moved against the monotonic one."""
+    stopped: str = ""
+    """What in the code of the users ended the run early; empty if nothing did."""
     interrupted: str = ""
     """What ended the run from outside, such as ``Ctrl-C``; empty if nothing did."""
     cut: str = ""

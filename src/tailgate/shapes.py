@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from tailgate.errors import BadInput
-from tailgate.model import Stage
+from tailgate.model import TOTAL, Stage
 
 
 @runtime_checkable
@@ -117,9 +117,9 @@ class Spike:
 def _ramp(name: str, duration_s: float, users_from: int, users_to: int) -> Stage:
     """Return a stage that takes all of its length to get from one level to the other."""
     distance = abs(users_to - users_from)
-    return Stage(
-        name=name, duration_s=duration_s, users=users_to, spawn_rate=distance / duration_s if distance else None
-    )
+    # A length that is not positive is left for Stage to refuse.
+    spawn_rate = distance / duration_s if distance and duration_s > 0 else None
+    return Stage(name=name, duration_s=duration_s, users=users_to, spawn_rate=spawn_rate)
 
 
 def stretch(stages: Sequence[Stage], factor: float) -> tuple[Stage, ...]:
@@ -146,6 +146,8 @@ def check_stages(stages: Sequence[Stage]) -> None:
         f"shape: two stages are called {name!r}; names must differ"
         for name in sorted({n for n in names if names.count(n) > 1})
     ]
+    if TOTAL in names:
+        problems.append(f"shape: a stage is called {TOTAL!r}, which means the whole run; give it another name")
     if not stages:
         problems.append("shape: has no stages; give it at least one")
     elif not any(stage.users for stage in stages):

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tailgate.checks import samples_wanted
-from tailgate.model import Check, ErrorCount, GeneratorLimits, Scenario, Severity
+from tailgate.model import (
+    TOTAL,
+    Check,
+    ErrorCount,
+    GeneratorLimits,
+    Scenario,
+    Severity,
+    render_beside,
+    render_figure,
+    render_limit,
+)
 from tailgate.percentiles import quantile_of
 from tailgate.run import RunResult
+from tailgate.samples import Outcome
 
 CLOCK_JUMP_LIMIT_S = 0.1
 """A wall clock that moves further than this makes the start times worthless."""
@@ -17,7 +28,7 @@ def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) ->
     """Return the reasons, one sentence with figures each; none means that the run is valid."""
     return (
         *_ended_from_outside(run),
-        *_nothing_measured(run),
+        *_nothing_measured(run, checks),
         *_users_missing(run),
         *_exceptions(run, scenario),
         *_lost_requests(run),
@@ -29,20 +40,27 @@ def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) ->
 def _ended_from_outside(run: RunResult) -> Iterator[str]:
     if run.facts.interrupted:
         yield f"interrupted by {run.facts.interrupted} after {run.duration_s:.1f} s"
+    if run.facts.stopped:
+        yield f"ended early, after {run.duration_s:.1f} s: {run.facts.stopped}"
     yield from run.facts.stack_deaths
     yield from run.facts.action_errors
     if abs(run.facts.clock_jump_s) > CLOCK_JUMP_LIMIT_S:
         yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
 
 
-def _nothing_measured(run: RunResult) -> Iterator[str]:
+def _nothing_measured(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
     if not len(run.samples):
         yield "no samples: not one request was made"
     elif not run.total.samples:
+        window = run.window
         yield (
-            f"no samples after the warm-up: {len(run.samples):,} requests, all of which started in the first "
-            f"{run.warmup_s:g} s"
+            f"no samples in the judged time: none of {count_of(len(run.samples), 'request')} started between "
+            f"{window.start_s:g} s, the end of the warm-up, and {window.end_s:g} s"
         )
+    if not checks:
+        yield "nothing was checked: no limit of the scenario applies to a request that was made"
+    elif run.facts.cut and not any(check.is_failed for check in checks):
+        yield f"the run was cut, but no check fails on what was measured until then: {run.facts.cut}"
 
 
 def _users_missing(run: RunResult) -> Iterator[str]:
@@ -52,17 +70,17 @@ def _users_missing(run: RunResult) -> Iterator[str]:
             yield f"stage {stage.name!r} never reached its level: {reached} of {stage.users} users"
     if run.facts.user_deaths:
         count = sum(death.count for death in run.facts.user_deaths)
-        yield f"{count} users ended before they were asked to: {render_errors(run.facts.user_deaths)}"
+        yield f"{count_of(count, 'user')} ended before being asked to: {render_errors(run.facts.user_deaths)}"
     if run.facts.unstoppable_users:
-        yield f"{run.facts.unstoppable_users} users did not stop when they were killed"
+        yield f"{count_of(run.facts.unstoppable_users, 'user')} did not stop when killed"
 
 
 def _exceptions(run: RunResult, scenario: Scenario) -> Iterator[str]:
     count = sum(error.count for error in run.facts.task_exceptions)
     if count > scenario.max_task_exceptions:
         yield (
-            f"tasks raised {count} exceptions, allowed are {scenario.max_task_exceptions} (max_task_exceptions): "
-            f"{render_errors(run.facts.task_exceptions)}"
+            f"tasks raised {count_of(count, 'exception')}, allowed are {scenario.max_task_exceptions} "
+            f"(max_task_exceptions): {render_errors(run.facts.task_exceptions)}"
         )
     if run.facts.listener_errors:
         yield f"listeners of Locust's events raised: {render_errors(run.facts.listener_errors)}"
@@ -70,15 +88,15 @@ def _exceptions(run: RunResult, scenario: Scenario) -> Iterator[str]:
 
 def _lost_requests(run: RunResult) -> Iterator[str]:
     if run.samples.censored:
-        waiting_ms = run.samples.latency_ms[run.samples.outcome == 2]  # noqa: PLR2004 - Outcome.CENSORED
+        waited_ms = run.samples.latency_ms[run.samples.outcome == Outcome.CENSORED]
         yield (
-            f"{run.samples.censored} requests were still without an answer when the run ended; the oldest had waited "
-            f"{waiting_ms.max() / 1000:.1f} s"
+            f"{count_of(run.samples.censored, 'request')} still without an answer when the run ended; the oldest had "
+            f"waited {waited_ms.max() / 1000:.1f} s"
         )
     if run.facts.unreported:
         yield (
-            f"{run.facts.unreported} requests have no outcome: a response taken with catch_response=True was not used "
-            "in a with-block, or its block was left by an exception"
+            f"{count_of(run.facts.unreported, 'request')} without an outcome: a response taken with "
+            "catch_response=True was not used in a with-block, or its block was left by an exception"
         )
 
 
@@ -89,13 +107,15 @@ def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[st
         limit_ms = max(limits.min_loop_lag_ms, limits.max_loop_lag_ratio * p95_ms)
         if health.loop_lag_p99_ms > limit_ms:
             yield (
-                f"generator saturated: its event loop was late by {health.loop_lag_p99_ms:.1f} ms (p99), more than "
-                f"{limit_ms:.1f} ms is too much beside a p95 of {p95_ms:.1f} ms; use fewer users or longer waits"
+                f"generator saturated: its event loop was late by "
+                f"{render_beside('lag_ms', health.loop_lag_p99_ms, [limit_ms])} (p99), more than "
+                f"{render_figure('lag_ms', limit_ms)} is too much beside a p95 of {render_figure('p95_ms', p95_ms)}; "
+                "use fewer users or longer waits"
             )
     if health.cpu_ratio > limits.max_cpu_ratio:
         yield (
-            f"generator saturated: it used {health.cpu_ratio:.0%} of one core, allowed are {limits.max_cpu_ratio:.0%}; "
-            "use fewer users or longer waits"
+            f"generator saturated: it used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} of "
+            f"one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; use fewer users or longer waits"
         )
 
 
@@ -108,8 +128,13 @@ def _too_few_samples(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
         if is_judged and 0 < check.samples < wanted:
             has_default = check.threshold.min_samples is None and quantile_of(check.threshold.metric) is not None
             why = f"{check.threshold.metric} needs" if has_default else "min_samples asks for"
-            where = check.subject if check.window == check.subject else f"{check.subject} [{check.window}]"
-            yield f"{where}: {check.samples} samples, {why} {wanted} ({check.threshold.source})"
+            where = check.subject if check.window == TOTAL else f"{check.subject} [{check.window}]"
+            yield f"{where}: {count_of(check.samples, 'sample')}, {why} {wanted:,} ({check.threshold.source})"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return the number with its noun: ``1 user``, ``1,200 users``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def render_errors(errors: Sequence[ErrorCount], most: int = 3) -> str:
@@ -117,5 +142,5 @@ def render_errors(errors: Sequence[ErrorCount], most: int = 3) -> str:
     ordered = sorted(errors, key=lambda error: -error.count)
     parts = [f"{error.where}: {error.error} (x{error.count})" for error in ordered[:most]]
     if len(ordered) > most:
-        parts.append(f"and {len(ordered) - most} other kinds")
+        parts.append(f"and {count_of(len(ordered) - most, 'other kind')}")
     return "; ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -59,8 +60,8 @@ class RunMonitor:
             self._scenario,
             samples=samples,
             failures=failures,
-            user_s=live.user_s,
-            left_user_s=_left_user_s(self._stages, live.elapsed_s),
+            rps_per_user=len(live.log) / live.user_s if live.user_s > 0 else 0.0,
+            left_user_s=math.inf if live.left_s is None else _left_user_s(self._stages, live.elapsed_s),
         )
 
     def on_stage_begin(self, stage: str) -> None:

@@ -10,6 +10,8 @@ from tailgate.percentiles import percentile
 from tailgate.samples import Samples
 
 P50, P95, P99 = Fraction(1, 2), Fraction(95, 100), Fraction(99, 100)
+_ROUNDING_S = 1e-9
+"""Lengths that were added up in another order differ by less than this."""
 
 
 def stage_windows(stages: Sequence[Stage], *, ended_s: float) -> tuple[Window, ...]:
@@ -21,7 +23,7 @@ def stage_windows(stages: Sequence[Stage], *, ended_s: float) -> tuple[Window, .
     """
     windows, start_s = [], 0.0
     for stage in stages:
-        if start_s >= ended_s:
+        if start_s >= ended_s - _ROUNDING_S:
             break
         end_s = min(start_s + stage.duration_s, ended_s)
         windows.append(Window(name=stage.name, start_s=start_s, end_s=end_s))

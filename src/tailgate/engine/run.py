@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import gevent
+from gevent.pool import Group
 from locust.env import Environment
-from locust.runners import STATE_INIT, STATE_RUNNING
+from locust.runners import STATE_RUNNING
 
 from tailgate.counters import Counters
+from tailgate.engine.context import RunContext
 from tailgate.engine.events import NoStatistics, RunEvents
 from tailgate.engine.interrupts import Interrupts
-from tailgate.engine.plan import LoadPlan, LocustPace
+from tailgate.engine.plan import Level, LoadPlan, LocustPace
 from tailgate.engine.population import Population
 from tailgate.engine.probe import HealthProbe
-from tailgate.engine.recorder import Recorder, as_error_counts
-from tailgate.engine.users import RunContext, make_run_class
+from tailgate.engine.recorder import Recorder
+from tailgate.engine.users import LoopBlocked, make_run_class
+from tailgate.errors import EngineError
 from tailgate.run import RunFacts, RunResult
 from tailgate.samples import SampleLog, Samples
 
@@ -105,7 +108,7 @@ class _Run:
             request_timeout_s=self._plan.request_timeout_s,
         )
         classes = [make_run_class(cls, self._plan.tags, context) for cls in self._plan.user_classes]
-        events = RunEvents(self._recorder.record)
+        events = RunEvents(self._recorder)
         events.events.user_error.add_listener(self._recorder.on_user_error)
         environment = Environment(
             user_classes=classes, events=events.events, host=self._plan.host, stop_timeout=self._plan.stop_timeout_s
@@ -120,14 +123,19 @@ class _Run:
                 environment.events.test_start.fire(environment=environment)
                 runner.update_state(STATE_RUNNING)
                 self._drive(population, interrupts, runner)
+            except KeyboardInterrupt:
+                population.kill_all()
+                raise
+            except LoopBlocked as error:
+                raise EngineError(f"what runs beside the users, such as a shape or a listener, {error}") from error
             finally:
                 self._end(population, runner)
         self._facts = replace(
             self._facts,
-            user_deaths=as_error_counts(self._recorder.user_deaths),
-            task_exceptions=as_error_counts(self._recorder.task_exceptions),
+            user_deaths=self._recorder.user_deaths.counts,
+            task_exceptions=self._recorder.task_exceptions.counts,
             listener_errors=events.failures,
-            unreported=max(0, self._recorder.sent - self._recorder.reported),
+            unreported=max(0, self._recorder.sent - self._recorder.answered),
             unstoppable_users=population.unstoppable,
             interrupted=interrupts.seen,
         )
@@ -135,7 +143,7 @@ class _Run:
 
     def _drive(self, population: Population, interrupts: Interrupts, runner: Any) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
-        pace = self._plan.pace()
+        pace = self._plan.pace(runner)
         # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
         self._recorder.began, began_s = time.time(), time.perf_counter()
         self._probe.start()
@@ -146,19 +154,20 @@ class _Run:
             now_s = time.perf_counter() - began_s
             level = pace.at(now_s)
             if level is None or level.stage != self._stage:
-                self._elapsed_s = sum(stage.duration_s for stage in self._plan.stages[: self._stage + 1])
+                self._finish_stage(population)
+                if level is None:
+                    self._skip_to_the_end()
                 if level is None or not self._next_stage(level.stage):
                     break
-            alive = population.alive
-            self._reached[-1] = max(self._reached[-1], alive)
-            self._user_s += alive * max(0.0, now_s - self._elapsed_s)
+            self._user_s += population.alive * max(0.0, now_s - self._elapsed_s)
             self._elapsed_s = now_s
-            population.move_to(level)
+            self._move(population, level)
             if now_s >= progress_at_s:
                 progress_at_s = now_s + _PROGRESS_S
                 cut = self._monitor.on_progress(self._look(level.stage, population.alive))
-                if cut or runner.state != STATE_RUNNING:
-                    self._facts = replace(self._facts, cut=cut or "user code stopped Locust's runner")
+                stopped = "" if runner.state == STATE_RUNNING else "user code stopped Locust's runner"
+                if cut or stopped:
+                    self._facts = replace(self._facts, cut=cut, stopped=stopped)
                     break
             gevent.sleep(TICK_S)
         if isinstance(pace, LocustPace):
@@ -166,6 +175,22 @@ class _Run:
             self._most_users = pace.most_users
         drift_s = (time.time() - self._recorder.began) - (time.perf_counter() - began_s)
         self._facts = replace(self._facts, clock_jump_s=drift_s)
+
+    def _move(self, population: Population, level: Level) -> None:
+        population.move_to(level)
+        self._reached[-1] = max(self._reached[-1], population.alive)
+
+    def _finish_stage(self, population: Population) -> None:
+        """Bring a stage to its own end: a ramp's last users are due between its last tick and that."""
+        if self._plan.locust_shape is None:
+            self._move(population, Level(self._stage, self._plan.stages[self._stage].users))
+        self._elapsed_s = sum(stage.duration_s for stage in self._plan.stages[: self._stage + 1])
+
+    def _skip_to_the_end(self) -> None:
+        """Leave the last stage; stages that a blocked event loop slept through count as never reached."""
+        slept_through = self._plan.stages[self._stage + 1 :]
+        self._reached += [0] * len(slept_through)
+        self._elapsed_s += sum(stage.duration_s for stage in slept_through)
 
     def _next_stage(self, stage: int) -> bool:
         """Begin ``stage``; False when the monitor has seen enough."""
@@ -189,11 +214,14 @@ class _Run:
 
     def _end(self, population: Population, runner: Any) -> None:
         """Stop everything that this run started, whatever happened."""
-        self._probe.stop()
         try:
+            self._probe.stop()
             population.stop_all()
+        except KeyboardInterrupt:
+            population.kill_all()
+            raise
         finally:
-            runner.update_state(STATE_INIT)  # So that quit() still fires test_stopping and test_stop.
+            runner.user_greenlets = Group()  # For a user that cannot be killed quit() would wait for ever.
             runner.quit()
 
     def _so_far(self) -> RunResult:
