@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import locust
+from gevent import GreenletExit
 from locust.event import EventHook, Events
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
+from tailgate.engine.recorder import Recorder
+from tailgate.engine.tally import Tally
 from tailgate.model import ErrorCount
-
-Recorder = Callable[[dict[str, Any]], None]
-"""Takes the keyword arguments of one ``request`` event."""
 
 _CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
@@ -21,7 +22,7 @@ _CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, 
 class _StrictHook(EventHook):
     """An event whose listeners may not fail unseen (Locust's ``EventHook.fire`` only logs what they raise)."""
 
-    def __init__(self, name: str, failures: Counter[tuple[str, str]]) -> None:
+    def __init__(self, name: str, failures: Tally) -> None:
         super().__init__()
         self._name = name
         self._failures = failures
@@ -33,32 +34,57 @@ class _StrictHook(EventHook):
             except _CONTROL_FLOW:
                 raise
             except Exception as error:  # noqa: BLE001 - kept, and told in every report
-                self._failures[self._name, f"{type(error).__name__}: {error}"] += 1
+                self._failures.add(self._name, error)
 
 
 class _RequestHook(_StrictHook):
     """The ``request`` event: records first, then tells whoever else listens."""
 
-    def __init__(self, failures: Counter[tuple[str, str]], record: Recorder) -> None:
+    def __init__(self, failures: Tally, recorder: Recorder) -> None:
         super().__init__("request", failures)
-        self._record = record
+        self._recorder = recorder
+        self._record = recorder.record
 
     def fire(self, *, reverse: bool = False, **kwargs: Any) -> None:
         self._record(kwargs)
         if self._handlers:
             super().fire(reverse=reverse, **kwargs)
 
+    @contextmanager
+    def measure(
+        self, request_type: str, name: str, response_length: int = 0, context: Any = None
+    ) -> Iterator[dict[str, Any]]:
+        """Measure a with-block as Locust does, but count a block that is killed as censored, not as a success."""
+        meta: dict[str, Any] = {
+            "request_type": request_type,
+            "name": name,
+            "response_length": response_length,
+            "context": context or {},
+            "exception": None,
+            "start_time": time.time(),
+        }
+        began_s = time.perf_counter()
+        try:
+            yield meta
+        except GreenletExit:
+            self._recorder.add_censored(request_type, name, meta["start_time"])
+            raise
+        except Exception as error:  # noqa: BLE001 - the outcome of what was measured
+            meta["exception"] = error
+        meta["response_time"] = (time.perf_counter() - began_s) * 1000
+        self.fire(**meta)
+
 
 class RunEvents:
     """The events of one run, with a copy of the listeners that were registered on ``locust.events``."""
 
-    def __init__(self, record: Recorder) -> None:
-        self._failures: Counter[tuple[str, str]] = Counter()
+    def __init__(self, recorder: Recorder) -> None:
+        self._failures = Tally()
         self.events = Events()
         for name, hook in list(vars(self.events).items()):
             if isinstance(hook, EventHook):
                 is_request = name == "request"
-                own = _RequestHook(self._failures, record) if is_request else _StrictHook(name, self._failures)
+                own = _RequestHook(self._failures, recorder) if is_request else _StrictHook(name, self._failures)
                 setattr(self.events, name, own)
 
     def adopt_global_listeners(self) -> None:
@@ -75,7 +101,7 @@ class RunEvents:
     @property
     def failures(self) -> tuple[ErrorCount, ...]:
         """What listeners raised, by event."""
-        return tuple(ErrorCount(where=where, error=error, count=n) for (where, error), n in self._failures.items())
+        return self._failures.counts
 
 
 class NoStatistics:

@@ -43,23 +43,25 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
         if self._watchdog.is_alive():
-            self._watchdog.join()
+            self._watchdog.join()  # Before the handlers go: its signal must not meet somebody else's.
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self._is_blocked:
             self._is_blocked = False
             self.turn()
+            if self._over.is_set():
+                return
             raise LoopBlocked(f"blocked the event loop for more than {BLOCKED_AFTER_S:g} s; users must not block")
         if self.seen:
             raise KeyboardInterrupt
         self.seen = _NAMES[signal.Signals(number)]
 
     def _watch(self) -> None:
-        while not self._over.wait(1.0):
+        while not self._over.wait(BLOCKED_AFTER_S / 10):
             if time.monotonic() - self._turned_at > BLOCKED_AFTER_S and not self._is_blocked:
                 # A real signal, because it also ends a system call that blocks.
                 self._is_blocked = True

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from gevent import monkey
 from locust import LoadTestShape, User
+from locust.runners import Runner
 
 from tailgate.engine.preflight import check_host
 from tailgate.engine.users import find_problems
@@ -19,6 +24,8 @@ from tailgate.shapes import Shape, check_stages, level_at, stretch
 LOCUST_SHAPE_STAGE = "shape"
 """Name of the one stage that a ``locust.LoadTestShape`` has."""
 _MOST_LOCUST_SHAPE_S = 3600.0
+_NEVER_PATCHED = ("select", "socket", "ssl", "threading", "time")
+"""Modules whose patching by gevent shows that the process is not as the rest of it expects."""
 _TICK_S = 0.1
 
 
@@ -30,7 +37,7 @@ class Level:
     """Index of the stage."""
     users: int
     user_classes: tuple[type[User], ...] | None = None
-    """The only classes to start users of now; None allows all."""
+    """The only classes to start users of now, beside the users that are there; None allows all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +47,8 @@ class LoadPlan:
     user_classes: tuple[type[User], ...]
     stages: tuple[Stage, ...]
     """The shape, stretched; for a ``LoadTestShape`` one stage, whose length and level are known afterwards."""
-    locust_shape: LoadTestShape | None
+    locust_shape: Callable[[], LoadTestShape] | None
+    """Makes a shape for one run."""
     host: str
     tags: frozenset[str]
     request_timeout_s: float
@@ -52,10 +60,10 @@ class LoadPlan:
         """Length of the shape in seconds; None where only the shape itself knows."""
         return None if self.locust_shape else sum(stage.duration_s for stage in self.stages)
 
-    def pace(self) -> StagesPace | LocustPace:
-        """Return what tells the level at each moment of one run."""
+    def pace(self, runner: Runner) -> StagesPace | LocustPace:
+        """Return what tells the level at each moment of one run; a shape may ask ``runner`` for its users."""
         if self.locust_shape is not None:
-            return LocustPace(self.locust_shape, self.time_scale)
+            return LocustPace(self.locust_shape(), self.time_scale, runner)
         return StagesPace(self.stages)
 
 
@@ -85,12 +93,12 @@ def make_plan(
     """
     user_classes = tuple(users) if isinstance(users, Sequence) and not isinstance(users, str) else (users,)
     wanted_tags = frozenset([tags] if isinstance(tags, str) else tags)
-    problems = find_problems(user_classes, wanted_tags)
+    problems = [*_patched(), *find_problems(user_classes, wanted_tags)]
     for name, value in {"request_timeout_s": request_timeout_s, "stop_timeout_s": stop_timeout_s}.items():
         if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
             problems.append(f"load: {name} is {value!r}, wanted a positive number of seconds")
     stages: tuple[Stage, ...] = ()
-    locust_shape: LoadTestShape | None = None
+    locust_shape: Callable[[], LoadTestShape] | None = None
     try:
         stages, locust_shape = _read_shape(shape, time_scale)
     except BadInput as error:
@@ -113,11 +121,27 @@ def make_plan(
     )
 
 
-def _read_shape(shape: Any, time_scale: float) -> tuple[tuple[Stage, ...], LoadTestShape | None]:
-    if isinstance(shape, type) and issubclass(shape, LoadTestShape):
-        shape = shape()
+def _patched() -> list[str]:
+    patched = [name for name in _NEVER_PATCHED if monkey.is_module_patched(name)]
+    if not patched:
+        return []
+    problem = (
+        f"load: gevent has monkey patched this process ({', '.join(patched)}), and pytest with it; take out what calls "
+        "gevent.monkey.patch_all(), and import locust only after pytest has loaded its plugins"
+    )
+    return [problem]
+
+
+def _read_shape(shape: Any, time_scale: float) -> tuple[tuple[Stage, ...], Callable[[], LoadTestShape] | None]:
+    locust_shape: Callable[[], LoadTestShape] | None = None
     if isinstance(shape, LoadTestShape):
-        return (Stage(name=LOCUST_SHAPE_STAGE, duration_s=_MOST_LOCUST_SHAPE_S * time_scale, users=0),), shape
+        locust_shape = partial(_copy_shape, shape)
+    elif isinstance(shape, type) and issubclass(shape, LoadTestShape):
+        if inspect.isabstract(shape):
+            raise BadInput([f"shape: {shape.__name__} has no tick(); pass a subclass of LoadTestShape that has one"])
+        locust_shape = shape
+    if locust_shape is not None:
+        return (Stage(name=LOCUST_SHAPE_STAGE, duration_s=_MOST_LOCUST_SHAPE_S * time_scale, users=0),), locust_shape
     stages: Any = shape
     if isinstance(shape, Shape):
         try:
@@ -149,7 +173,8 @@ class StagesPace:
 class LocustPace:
     """Follows a ``LoadTestShape``: asks it ten times a second and moves to its target at its spawn rate."""
 
-    def __init__(self, shape: LoadTestShape, time_scale: float) -> None:
+    def __init__(self, shape: LoadTestShape, time_scale: float, runner: Runner) -> None:
+        shape.runner = runner
         self._shape = shape
         self._scale = time_scale
         self._level = 0.0
@@ -185,30 +210,47 @@ class LocustPace:
         return self._current
 
 
+def _copy_shape(shape: LoadTestShape) -> LoadTestShape:
+    """Return a copy for one run, so that nothing of that run stays on the original."""
+    try:
+        return copy.deepcopy(shape)
+    except TypeError:  # It holds something that cannot be copied, such as a generator.
+        return copy.copy(shape)
+
+
 def _read_tick(shape: LoadTestShape, tick: Any) -> tuple[int, float, tuple[type[User], ...] | None]:
     try:
         users, spawn_rate, *rest = tick
         if int(users) >= 0 and float(spawn_rate) > 0:
             return int(users), float(spawn_rate), tuple(rest[0]) if rest and rest[0] else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     name = type(shape).__name__
     raise BadInput([f"shape: {name}.tick() returned {tick!r}, wanted (users >= 0, spawn rate > 0[, user classes])"])
 
 
-def allocate(level: int, weights: Mapping[str, float], fixed: Mapping[str, int]) -> dict[str, int]:
+def allocate(
+    level: int, weights: Mapping[str, float], fixed: Mapping[str, int], have: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Return how many users of each class make up ``level`` users.
 
     Classes with a fixed count are filled first, in order. The rest goes by weight, one user after the other to the
     class that is furthest behind (Sainte-Laguë), so a higher level never takes users away from a class.
 
+    Args:
+        level: Users in all.
+        weights: Weight by class.
+        fixed: Fixed count by class.
+        have: Users that are there already and stay.
+
     Source: Balinski and Young 1982, Fair Representation, divisor methods and house monotonicity.
     """
-    counts = dict.fromkeys([*fixed, *weights], 0)
-    left = level
+    counts = dict.fromkeys([*fixed, *weights], 0) | dict(have or {})
+    left = level - sum(counts.values())
     for name, wanted in fixed.items():
-        counts[name] = min(wanted, left)
-        left -= counts[name]
+        more = max(0, min(wanted - counts[name], left))
+        counts[name] += more
+        left -= more
     shares = {name: weight for name, weight in weights.items() if weight > 0}
     for _ in range(left if shares else 0):
         behind = max(shares, key=lambda name: shares[name] / (2 * counts[name] + 1))

@@ -19,13 +19,13 @@ def check_host(host: object) -> None:
     """
     if not isinstance(host, str) or not host:
         raise BadInput([f"load: host is {host!r}, wanted a base URL such as http://127.0.0.1:8080"])
-    url = urlsplit(host)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise BadInput([f"load: host {host!r} has no scheme or name, wanted a base URL such as http://127.0.0.1:8080"])
     try:
+        url = urlsplit(host)
         port = url.port or (443 if url.scheme == "https" else 80)
     except ValueError as error:
         raise BadInput([f"load: host {host!r}: {error}"]) from error
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise BadInput([f"load: host {host!r} has no scheme or name, wanted a base URL such as http://127.0.0.1:8080"])
     try:
         with socket.create_connection((url.hostname, port), timeout=_PATIENCE_S) as connection:
             if url.scheme == "https":
@@ -33,8 +33,8 @@ def check_host(host: object) -> None:
     except ssl.SSLError as error:
         reason = error.reason or str(error)
         raise BadInput([f"load: {host} does not speak TLS ({reason}); is it an http:// address?"]) from error
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+    except (OSError, UnicodeError) as error:  # The latter where the name is none that could be looked up.
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadInput([f"load: nobody answers at {host} ({reason}); is the service running?"]) from error
 
 

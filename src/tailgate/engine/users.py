@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
-from gevent import GreenletExit, Timeout
+from gevent import GreenletExit
 from locust import FastHttpUser, HttpUser, TaskSet, User
 
-from tailgate.counters import Counters
-from tailgate.engine.recorder import Recorder
-from tailgate.errors import BadInput
-
-
-class RequestTimeout(Timeout):
-    """A request had no complete answer in time; recorded as that request's failure."""
-
-    def __str__(self) -> str:
-        return f"no complete answer within {self.seconds:g} s"
+from tailgate.engine.client import track
+from tailgate.engine.context import RunContext
 
 
 class LoopBlocked(BaseException):
     """A user's code kept the event loop from running; not an ``Exception``, so that the code cannot go on."""
-
-
-@dataclass(slots=True)
-class RunContext:
-    """What the users of one run share."""
-
-    recorder: Recorder
-    counters: Counters
-    host: str
-    request_timeout_s: float
-    stopping: set[User] = field(default_factory=set)
-    """Users that were asked to end; any other that ends has died."""
 
 
 def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str]:
@@ -60,8 +38,10 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
 
     def __init__(self: User, environment: Any) -> None:  # noqa: N807 - becomes the method of that name
         user_class.__init__(self, environment)
+        if not hasattr(self, "environment"):
+            raise TypeError("its __init__ does not call super().__init__(environment)")
         if isinstance(self, FastHttpUser):
-            _track(self.client, context)
+            track(self.client, context)
 
     def run(self: User) -> None:
         _run_until_ended(self, lambda: user_class.run(self), context)
@@ -138,55 +118,28 @@ def _timeouts(user_class: type[FastHttpUser], request_timeout_s: float) -> dict[
     return {name: request_timeout_s for name in names if getattr(user_class, name) == defaults[name]}
 
 
-def _track(session: Any, context: RunContext) -> None:
-    """Give every request of a session a deadline, and record those that never come to an end.
-
-    Locust tells of a request only when it is over. One that is still running when its user is killed would leave no
-    trace, and a hung service would look as if it had not been asked.
-    """
-    send, recorder, timeout_s = session.request, context.recorder, context.request_timeout_s
-
-    def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
-        recorder.sent += 1
-        started = time.time()
-        timer = RequestTimeout.start_new(timeout_s)
-        try:
-            return send(method, url, name=name, **kwargs)
-        except GreenletExit:
-            recorder.add_censored(method, name or session.request_name or url, started)
-            raise
-        finally:
-            timer.close()
-
-    session.request = request
-
-
-def _run_until_ended(user: User, run: Any, context: RunContext) -> None:
+def _run_until_ended(user: User, run: Callable[[], None], context: RunContext) -> None:
     """Run a user to its end, record an end that nobody asked for, and close its connections."""
-    kind = type(user).__name__
+    recorder, kind = context.recorder, type(user).__name__
+    cause: BaseException | str = "stopped itself (StopUser or StopTest)"
     try:
         run()
-        if user not in context.stopping:
-            context.recorder.user_deaths[kind, "stopped itself (StopUser or StopTest)"] += 1
+    except KeyboardInterrupt:
+        raise
+    except GreenletExit:
+        cause = "was killed"
     except LoopBlocked as error:
-        context.recorder.user_deaths[kind, str(error)] += 1
-    except Exception as error:  # noqa: BLE001 - recorded, and a reason against the run
-        context.recorder.user_deaths[kind, f"{type(error).__name__}: {error}"] += 1
+        recorder.user_deaths.add(kind, error)
+    except BaseException as error:  # noqa: BLE001 - also SystemExit and gevent's Timeout; a reason against the run
+        cause = error
+        if user in context.stopping:
+            recorder.task_exceptions.add(f"{kind}.on_stop", error)
     finally:
-        if isinstance(user, FastHttpUser):
+        if isinstance(user, FastHttpUser) and user.client_pool is None:
             # Left to the garbage collector its sockets would be reported as unclosed.
             user.client.client.close()
-
-
-def check_users(user_classes: Sequence[Any], tags: frozenset[str]) -> None:
-    """Refuse user classes that cannot be run.
-
-    Raises:
-        BadInput: With every problem.
-    """
-    problems = find_problems(user_classes, tags)
-    if problems:
-        raise BadInput(problems)
+    if user not in context.stopping:
+        recorder.user_deaths.add(kind, cause)
 
 
 def is_alive(user: User) -> bool:

@@ -1,0 +1,112 @@
+"""Make the client of a ``FastHttpUser`` tell all: deadlines, no hidden retries, an outcome for every request."""
+
+from __future__ import annotations
+
+import time
+from traceback import walk_tb
+from typing import Any
+
+from gevent import GreenletExit, Timeout, getcurrent
+from geventhttpclient.client import HTTPClient
+from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.response import HTTPParseError
+from geventhttpclient.useragent import ConnectionError as ClientError
+from locust.contrib.fasthttp import FastHttpSession, FastResponse, LocustUserAgent
+
+from tailgate.engine.context import RunContext
+
+_NO_RETRIES = -1
+
+
+class RequestTimeout(ClientError):
+    """A request had no complete answer in time; recorded as that request's failure.
+
+    Not a ``gevent.Timeout``: the client would take that as a reason to try again, and no ``except Exception`` in a
+    task or a listener could stop it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(None)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"no complete answer within {self.seconds:g} s"
+
+
+class _Deadline(Timeout):
+    def _on_expiration(self, prev_greenlet: Any, ex: object) -> None:
+        del ex
+        prev_greenlet.throw(RequestTimeout(self.seconds))
+
+
+class _Response(FastResponse):
+    def _content(self) -> Any:
+        try:
+            return super()._content()
+        except ValueError as error:  # An unknown content encoding, which Locust does not count as a failure.
+            raise HTTPParseError(str(error)) from error
+
+
+class _UserAgent(LocustUserAgent):
+    """Locust's user agent, but every request is sent once and every unreadable answer is a failed request."""
+
+    response_type = _Response
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().urlopen(*args, **kwargs)
+        except ValueError as error:  # Such as a redirect to no URL; Locust would take it for an error of the task.
+            raise HTTPParseError(str(error)) from error
+
+    def _urlopen(self, request: Any) -> Any:
+        pool = self.clientpool.get_client(request.url_split)._connection_pool  # noqa: SLF001 - has no other door
+        # A connection that the server closes without an answer is tried again up to eleven times for a GET: one
+        # sample then stands for twelve requests, and a service that drops half of them never fails.
+        pool.size = _NO_RETRIES
+        try:
+            return super()._urlopen(request)
+        except (RequestTimeout, GreenletExit) as error:
+            _release_half_sent(error, pool)
+            raise
+
+    @classmethod
+    def _conversation_str(cls, url: str, resp: Any, payload: Any = None, encoding: str = "utf-8") -> str:
+        """Read the body of an error answer; nobody reads the text, and no body needs to be UTF-8."""
+        del url, payload, encoding
+        _ = resp.content
+        return ""
+
+
+def track(session: FastHttpSession, context: RunContext) -> None:
+    """Give every request of a session a deadline, and record those that never come to an end.
+
+    Locust tells of a request only when it is over. One that is still running when its user is killed would leave no
+    trace, and a hung service would look as if it had not been asked.
+    """
+    session.client.__class__ = _UserAgent
+    send, recorder, timeout_s, user = session.request, context.recorder, context.request_timeout_s, session.user
+
+    def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
+        if user is not None and getcurrent() is not user.greenlet:
+            context.helpers.add(getcurrent())
+        recorder.sent += 1
+        started = time.time()
+        deadline = _Deadline.start_new(timeout_s)
+        try:
+            return send(method, url, name=name, **kwargs)
+        except GreenletExit:
+            recorder.add_censored(method, name or session.request_name or url, started)
+            recorder.answered += 1
+            raise
+        finally:
+            deadline.close()
+
+    session.request = request  # type: ignore[assignment, method-assign] # of this one instance
+
+
+def _release_half_sent(error: BaseException, pool: ConnectionPool) -> None:
+    """Close the connection of a request that was stopped while it was being sent; the client forgets it there."""
+    for frame, _ in walk_tb(error.__traceback__):
+        sock = frame.f_locals.get("sock")
+        if frame.f_code is HTTPClient.request.__code__ and sock is not None and sock.fileno() >= 0:
+            pool.release_socket(sock)
