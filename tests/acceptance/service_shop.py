@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -99,14 +100,14 @@ def connected(process: Process) -> Iterator[Service]:
 def service_environ(**settings: object) -> dict[str, str]:
     """Return variables that give an instance these settings and, whatever the environment says, no others."""
     empty = dict.fromkeys([*SETTINGS, *FAULTS], "")
-    return {"PYTHONPATH": str(ROOT)} | {f"{PREFIX}{name}": str(value) for name, value in (empty | settings).items()}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {"PYTHONPATH": path} | {f"{PREFIX}{name}": str(value) for name, value in (empty | settings).items()}
 
 
 def run_to_end(**settings: object) -> subprocess.CompletedProcess:
     """Start an instance that is to end by itself."""
-    return subprocess.run(
-        COMMAND, env=service_environ(**settings), capture_output=True, text=True, timeout=WITHIN_S, check=False
-    )
+    environ = os.environ | service_environ(**settings)
+    return subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=WITHIN_S, check=False)
 
 
 def wait_until(condition: Callable[[], object]) -> None:
