@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 GRACE_S = 3.0
 """How long a process group may take to end in good order."""
@@ -67,8 +68,8 @@ def end_groups(groups: dict[int, int]) -> None:
     alive = {group for group, number in groups.items() if send(group, number)}
     deadline = time.monotonic() + GRACE_S
     while alive and time.monotonic() < deadline:
-        time.sleep(0.01)
-        alive = {group for group in alive if send(group, 0)}
+        time.sleep(0.02)
+        alive = {group for group in alive if send(group, 0) and not is_dead(group)}
     for group in alive:
         send(group, signal.SIGKILL)
 
@@ -80,6 +81,19 @@ def send(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def is_dead(group: int) -> bool:
+    """Tell whether only zombies are left in a group: in a container there may be nobody who reaps them soon."""
+    states = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            continue  # ended meanwhile
+        if int(fields[2]) == group:
+            states.add(fields[0])
+    return states == {b"Z"}
 
 
 def remove(directory: str) -> bool:
