@@ -30,12 +30,10 @@ def broken_checks(run: RunResult, scenario: Scenario, stage: str) -> tuple[Check
 def _with_breaking_point(run: RunResult, scenario: Scenario) -> RunResult:
     held = 0
     for stage, window, reached in zip(run.stages, run.windows, run.users_reached, strict=False):
-        if window.duration_s < stage.duration_s - 1e-6:
-            ended = f"the run ended after {window.duration_s:.1f} of its {stage.duration_s:g} s"
-            note = f"breaking point unknown: held {held} users, and at {stage.users} {ended}"
+        if unknown := _why_unknown(scenario, stage, window):
+            note = f"breaking point unknown: held {held} users, and at {stage.users} {unknown}"
             break
-        why = _why_broken(run, scenario, stage, reached)
-        if why:
+        if why := _why_broken(run, scenario, stage, reached):
             note = f"breaking point: held {held} users, broke at {stage.users}: {why}"
             break
         held = stage.users
@@ -46,12 +44,19 @@ def _with_breaking_point(run: RunResult, scenario: Scenario) -> RunResult:
     return replace(run.with_counters({"users_held": held}), notes=(*run.notes, note))
 
 
+def _why_unknown(scenario: Scenario, step: Stage, window: Window) -> str:
+    """Return why nothing can be said about a step; empty if something can."""
+    if window.duration_s < step.duration_s - 1e-6:
+        return f"the run ended after {window.duration_s:.1f} of {step.duration_s:g} s"
+    if not any(limit.stage is not None and match_name(limit.stage, step.name) for limit in scenario.thresholds):
+        return f"no limit under stages is for {step.name}"
+    return ""
+
+
 def _why_broken(run: RunResult, scenario: Scenario, step: Stage, reached: int) -> str:
     """Return why a whole step did not hold its users; empty if it did."""
     if reached < step.users:
         return f"{reached} of {step.users} users were reached"
-    if not any(limit.stage is not None and match_name(limit.stage, step.name) for limit in scenario.thresholds):
-        return f"no limit under stages is for {step.name}, so nothing shows that it held"
     broken = broken_checks(run, scenario, step.name)
     return str(broken[0]) if broken else ""
 
