@@ -8,6 +8,8 @@ import time
 from types import FrameType
 from typing import Any, Self
 
+import gevent
+
 from tailgate.engine.users import LoopBlocked
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
@@ -30,20 +32,18 @@ class Interrupts:
         self._over = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="tailgate-watchdog", daemon=True)
 
-    def turn(self) -> None:
-        """Note that the event loop turned."""
-        self._turned_at = time.monotonic()
-
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _NAMES:
                 self._before[number] = signal.signal(number, self._on_signal)
+            self._turner = gevent.spawn(self._turn)
             self._watchdog.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._watchdog.is_alive():
+            self._turner.kill()
             self._watchdog.join()  # Before the handlers go: its signal must not meet somebody else's.
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -52,13 +52,18 @@ class Interrupts:
         del frame
         if self._is_blocked:
             self._is_blocked = False
-            self.turn()
+            self._turned_at = time.monotonic()
             if self._over.is_set():
                 return
             raise LoopBlocked(f"blocked the event loop for more than {BLOCKED_AFTER_S:g} s; users must not block")
         if self.seen:
             raise KeyboardInterrupt
         self.seen = _NAMES[signal.Signals(number)]
+
+    def _turn(self) -> None:
+        while True:
+            self._turned_at = time.monotonic()
+            gevent.sleep(BLOCKED_AFTER_S / 10)
 
     def _watch(self) -> None:
         while not self._over.wait(BLOCKED_AFTER_S / 10):

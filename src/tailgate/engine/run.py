@@ -150,7 +150,6 @@ class _Run:
         self._monitor.on_stage_begin(self._plan.stages[0].name)
         progress_at_s = 0.0
         while not interrupts.seen:
-            interrupts.turn()
             now_s = time.perf_counter() - began_s
             level = pace.at(now_s)
             if level is None or level.stage != self._stage:
