@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from tailgate.errors import BadInput
 from tailgate.model import TOTAL, Stage
 
 
-@runtime_checkable
 class Shape(Protocol):
     """Anything that can say which stages it consists of."""
 

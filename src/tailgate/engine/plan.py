@@ -19,7 +19,7 @@ from tailgate.engine.preflight import check_host
 from tailgate.engine.users import find_problems
 from tailgate.errors import BadInput
 from tailgate.model import Stage
-from tailgate.shapes import Shape, check_stages, level_at, stretch
+from tailgate.shapes import check_stages, level_at, stretch
 
 LOCUST_SHAPE_STAGE = "shape"
 """Name of the one stage that a ``locust.LoadTestShape`` has."""
@@ -142,12 +142,11 @@ def _read_shape(shape: Any, time_scale: float) -> tuple[tuple[Stage, ...], Calla
         locust_shape = shape
     if locust_shape is not None:
         return (Stage(name=LOCUST_SHAPE_STAGE, duration_s=_MOST_LOCUST_SHAPE_S * time_scale, users=0),), locust_shape
-    stages: Any = shape
-    if isinstance(shape, Shape):
-        try:
-            stages = shape.stages
-        except ValueError as error:  # What a stage was given, such as a negative length.
-            raise BadInput([f"shape: {type(shape).__name__}: {error}"]) from error
+    try:
+        # Not by isinstance() with the protocol: before Python 3.12 that computes the stages, outside of this block.
+        stages: Any = getattr(shape, "stages", shape)
+    except ValueError as error:  # What a stage was given, such as a negative length.
+        raise BadInput([f"shape: {type(shape).__name__}: {error}"]) from error
     if not isinstance(stages, Sequence) or not all(isinstance(stage, Stage) for stage in stages):
         raise BadInput(
             [f"shape: {shape!r} is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"]
