@@ -38,8 +38,8 @@ class RunLog:
         self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
 
     def take(self, nodeid: str) -> list[Record]:
-        """Give the runs of one test away."""
-        return list(self._waiting.pop(nodeid, {}).values())
+        """Give the runs of one test away, in the order in which they were made, not judged."""
+        return sorted(self._waiting.pop(nodeid, {}).values(), key=lambda record: str(record["started_at"]))
 
     def take_all(self) -> list[Record]:
         """Give away what no report took, as after Ctrl-C."""

@@ -1,0 +1,42 @@
+"""A service to load, and suites that load it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+# pytester forgets what a session within this process imported, and extension modules cannot be imported twice.
+import jsonschema  # noqa: F401
+import numpy as np  # noqa: F401
+import pytest
+
+from tests.plugin.suites import Suite
+
+SERVER = Path(__file__).parents[1] / "acceptance" / "scripted_server.py"
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[str]:
+    """Base URL of a server that does what the path of each request says."""
+    with subprocess.Popen(
+        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['127.0.0.1']}"
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def new_suite(host: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Suite]:
+    """Make an empty suite; for fixtures of a wider scope than one test."""
+    return lambda: Suite(tmp_path_factory.mktemp(f"suite{next(_NUMBERS)}-", numbered=True), host)
+
+
+@pytest.fixture
+def suite(new_suite: Callable[[], Suite]) -> Suite:
+    return new_suite()
