@@ -99,7 +99,11 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         is_open = True
         while is_open:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first = await reader.readexactly(1)
+            if not first.isalpha():  # Such as the beginning of a TLS handshake.
+                writer.write(_answer(status=400))
+                break
+            head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, path, _ = head.split(" ", 2)
             if not path.startswith(("/received", "/forget")):
                 received[f"{method} {path}"] += 1

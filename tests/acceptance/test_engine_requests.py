@@ -45,7 +45,7 @@ def test_the_failure_ratio_is_exact(server):
 
 
 def test_latencies_are_those_that_the_server_took(server):
-    """Of four answers one takes 80 ms longer; the bounds leave 15 ms below and 100 ms above for timers and the machine."""
+    """Of four answers one takes 80 ms longer; the bounds leave 100 ms above for a busy machine."""
     result = run(visitor("/delay/5,5,5,85", wait_s=0), server.url, hold(2, 1.5))
     assert 4 <= result.total.p50_ms < 60
     assert 84 <= result.total.p95_ms < 185
@@ -85,9 +85,7 @@ def test_names_and_methods_are_the_users_own(server):
         "DELETE Grouped": (rounds, 0),
         "GET Rest": (rounds, rounds),
     }
-    assert server.received() == dict.fromkeys(
-        ["GET /a", "POST /b", "PUT /c?id=1", "DELETE /c?id=2", "GET /d"], rounds
-    )
+    assert server.received() == dict.fromkeys(["GET /a", "POST /b", "PUT /c?id=1", "DELETE /c?id=2", "GET /d"], rounds)
 
 
 class Checker(FastHttpUser):

@@ -29,18 +29,19 @@ def check_host(host: object) -> None:
     try:
         with socket.create_connection((url.hostname, port), timeout=_PATIENCE_S) as connection:
             if url.scheme == "https":
-                _shake_hands(connection, url.hostname)
-    except ssl.SSLError as error:
-        reason = error.reason or str(error)
-        raise BadInput([f"load: {host} does not speak TLS ({reason}); is it an http:// address?"]) from error
+                _shake_hands(connection, url.hostname, host)
     except (OSError, UnicodeError) as error:  # The latter where the name is none that could be looked up.
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadInput([f"load: nobody answers at {host} ({reason}); is the service running?"]) from error
 
 
-def _shake_hands(connection: socket.socket, name: str) -> None:
+def _shake_hands(connection: socket.socket, name: str, host: str) -> None:
     # Whether the certificate is trusted is the users' business (``insecure`` of their class), not this check's.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.wrap_socket(connection, server_hostname=name).close()
+    try:
+        context.wrap_socket(connection, server_hostname=name).close()
+    except OSError as error:  # Errors of TLS are of that kind too.
+        reason = getattr(error, "reason", None) or error.strerror or str(error)
+        raise BadInput([f"load: {host} does not speak TLS ({reason}); is it an http:// address?"]) from error
