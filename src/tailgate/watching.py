@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _RECENT = 500
 """The live p95 is over this many last requests."""
 _BUDGET_EVERY_S = 1.0
+_PIECES = 200
+"""However long the shape is: what is computed during a run holds up the users' event loop."""
 
 
 class RunMonitor:
@@ -103,8 +105,8 @@ class RunMonitor:
         )
 
 
-def _left_user_s(stages: Sequence[Stage], elapsed_s: float, step_s: float = 0.25) -> float:
-    """Return the user-seconds that the shape asks for after ``elapsed_s``."""
-    duration_s = sum(stage.duration_s for stage in stages)
-    steps = int(max(0.0, duration_s - elapsed_s) / step_s) + 1
-    return sum(level_at(stages, elapsed_s + number * step_s)[1] * step_s for number in range(steps))
+def _left_user_s(stages: Sequence[Stage], elapsed_s: float) -> float:
+    """Return the user-seconds that the shape asks for after ``elapsed_s``, from the middles of equal pieces of it."""
+    left_s = max(0.0, sum(stage.duration_s for stage in stages) - elapsed_s)
+    piece_s = left_s / _PIECES
+    return sum(level_at(stages, elapsed_s + (number + 0.5) * piece_s)[1] * piece_s for number in range(_PIECES))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tailgate.percentiles import NoSamples, percentile, quantile_of, required_samples
 
-LATENCIES = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
+LATENCIES = st.lists(st.floats(0, 1e6), min_size=1, max_size=25)
 QUANTILES = st.integers(1, 1000).map(lambda thousandths: Fraction(thousandths, 1000))
 
 
