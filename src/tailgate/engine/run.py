@@ -31,6 +31,7 @@ from tailgate.samples import SampleLog, Samples
 TICK_S = 0.05
 """How often the level is set; ramps move in steps of this length."""
 _PROGRESS_S = 0.25
+_RESOLVER_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ class _Run:
         finally:
             runner.user_greenlets = Group()  # For a user that cannot be killed quit() would wait for ever.
             runner.quit()
+            _end_resolver_threads()
 
     def _so_far(self) -> RunResult:
         return self._result_of(self._recorder.log.freeze())
@@ -245,6 +247,15 @@ class _Run:
             generator=self._probe.health(len(samples)),
             facts=self._facts,
         )
+
+
+def _end_resolver_threads() -> None:
+    """End the threads in which gevent looks up names; it starts new ones when it needs them.
+
+    Left alone they make every later ``os.fork`` of the process warn (Python 3.12), which pytest may turn into an error.
+    """
+    with gevent.Timeout(_RESOLVER_PATIENCE_S, False):
+        gevent.get_hub().threadpool.size = 0
 
 
 @contextmanager
