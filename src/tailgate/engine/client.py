@@ -6,7 +6,7 @@ import time
 from traceback import walk_tb
 from typing import Any
 
-from gevent import GreenletExit, Timeout, getcurrent
+from gevent import GreenletExit, get_hub, getcurrent
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError
@@ -33,10 +33,35 @@ class RequestTimeout(ClientError):
         return f"no complete answer within {self.seconds:g} s"
 
 
-class _Deadline(Timeout):
-    def _on_expiration(self, prev_greenlet: Any, ex: object) -> None:
-        del ex
-        prev_greenlet.throw(RequestTimeout(self.seconds))
+class _Deadlines:
+    """The deadlines of one session's requests.
+
+    Their timers are used again and again: to make a ``gevent.Timeout`` costs more than to record the request.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._idle: list[Any] = []
+
+    def start(self) -> Any:
+        """Begin a deadline for the running greenlet and return its timer."""
+        timer = self._idle.pop() if self._idle else get_hub().loop.timer(self._seconds, repeat=self._seconds)
+        # Not start(): after stop() that goes on with what was left of the time before.
+        timer.again(self._expire, getcurrent(), update=True)
+        return timer
+
+    def stop(self, timer: Any) -> None:
+        """End a deadline, whether it has passed or not."""
+        timer.stop()
+        self._idle.append(timer)
+
+    def close(self) -> None:
+        """Free the timers that do not run."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _expire(self, greenlet: Any) -> None:
+        greenlet.throw(RequestTimeout(self._seconds))
 
 
 class _Response(FastResponse):
@@ -51,6 +76,11 @@ class _UserAgent(LocustUserAgent):
     """Locust's user agent, but every request is sent once and every unreadable answer is a failed request."""
 
     response_type = _Response
+    deadlines: _Deadlines
+
+    def close(self) -> None:
+        super().close()
+        self.deadlines.close()
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -84,14 +114,15 @@ def track(session: FastHttpSession, context: RunContext) -> None:
     trace, and a hung service would look as if it had not been asked.
     """
     session.client.__class__ = _UserAgent
-    send, recorder, timeout_s, user = session.request, context.recorder, context.request_timeout_s, session.user
+    deadlines = vars(session.client)["deadlines"] = _Deadlines(context.request_timeout_s)
+    send, recorder, user = session.request, context.recorder, session.user
 
     def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
         if user is not None and getcurrent() is not user.greenlet:
             context.helpers.add(getcurrent())
         recorder.sent += 1
         started = time.time()
-        deadline = _Deadline.start_new(timeout_s)
+        timer = deadlines.start()
         try:
             return send(method, url, name=name, **kwargs)
         except GreenletExit:
@@ -99,7 +130,7 @@ def track(session: FastHttpSession, context: RunContext) -> None:
             recorder.answered += 1
             raise
         finally:
-            deadline.close()
+            deadlines.stop(timer)
 
     session.request = request  # type: ignore[assignment, method-assign] # of this one instance
 
