@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailgate.errors import InvalidRun, ThresholdBreach
-from tailgate.judge import judge_run, raise_for_verdict
+from tailgate.judge import judge_nothing, judge_run, raise_for_verdict
 from tailgate.model import ErrorCount, Severity, Stage, Verdict
 from tailgate.run import RunFacts
 from tests.unit.judged_examples import HEALTH
@@ -113,6 +113,16 @@ def test_an_invalid_run_without_failed_checks_tells_its_reasons_only():
 
     assert caught.value.failed == ()
     assert "failed as well" not in str(caught.value)
+
+
+def test_a_test_that_never_loaded_is_an_invalid_run_without_figures():
+    verdict = judge_nothing(test="test_peak", scenario="peak", reasons=["no samples: the stack did not start"])
+
+    assert (verdict.verdict, verdict.total.samples, verdict.checks) == (Verdict.INVALID, 0, ())
+    with pytest.raises(
+        InvalidRun, match=r"^peak: invalid run, it cannot be judged:\n  - no samples: the stack did not"
+    ):
+        raise_for_verdict(verdict)
 
 
 def test_requests_are_summarised_without_the_warm_up():
