@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 from locust import FastHttpUser
+from locust.contrib.fasthttp import LocustBadStatusCode
 
 from tailgate import Counters
 
@@ -53,15 +54,17 @@ class CheckingUser(FastHttpUser):
                     response.success()
                 else:
                     response.failure(problem)
-            if 0 < response.status_code < FIRST_SERVER_ERROR:
+            is_worth_another = isinstance(problem, Exception) or response.status_code >= FIRST_SERVER_ERROR
+            if problem is None or not is_worth_another:
                 break
         return response
 
 
 def _problem_of(response: Any, expected: tuple[int, ...], validate: Validate | None) -> Exception | str | None:
-    """Return what is wrong with a response: the error of the connection, or a text; None when nothing is."""
-    if response.status_code == 0:
-        error: Exception = response.error
+    """Return what is wrong with a response: the error of a broken connection, or a text; None when nothing is."""
+    # Also that of an answer that broke off after its status; Locust would forget it when told of a success.
+    error: Exception | None = response.request_meta["exception"]
+    if error is not None and not isinstance(error, LocustBadStatusCode):
         return error
     if response.status_code not in expected:
         return f"status {response.status_code}, expected {' or '.join(map(str, expected))}"
@@ -69,5 +72,5 @@ def _problem_of(response: Any, expected: tuple[int, ...], validate: Validate | N
         return None
     try:
         return validate(response.json()) or None
-    except (ValueError, TypeError, LookupError) as error:
-        return f"unusable answer: {type(error).__name__}: {error}"
+    except (ValueError, TypeError, LookupError) as wrong:
+        return f"unusable answer: {type(wrong).__name__}: {wrong}"

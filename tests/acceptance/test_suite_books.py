@@ -1,0 +1,133 @@
+"""The books of the product suite: each way in which they can be wrong shows, on the real stack."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+import pytest
+from locust import constant, task
+
+from fixtures.books import Books
+from perf_tests.journal import Journal
+from perf_tests.users import ProductUser
+from tests.acceptance.engine_runs import hold, run
+from tests.unit.run_examples import run as measured
+
+ADD_TO_STOCK = "UPDATE products SET stock = stock + %s WHERE name = 'Phone'"
+
+
+@pytest.fixture
+def journal():
+    return Journal()
+
+
+@pytest.fixture
+def close_books(database, journal):
+    """Open the books; call it with the client's counters to close them."""
+    close = Books(database, journal).begin()
+    return lambda **counters: close(measured(counters=counters))
+
+
+@pytest.fixture
+def scratch(database):
+    """Statements on a connection whose changes are all undone when the test ends."""
+    with database.transaction(force_rollback=True):
+        yield database
+
+
+def buy(stack, name, units, key=None):
+    """Buy through nginx."""
+    connection = http.client.HTTPConnection(stack.nginx.address, timeout=10)
+    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+    connection.request("POST", "/products/buy", json.dumps({"name": name, "quantity": units}), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status == 200
+
+
+def test_purchases_that_the_client_counted_balance(stack, close_books):
+    buy(stack, "Phone", 3)
+    assert close_books(units_sold=3) == {
+        "oversold_units": 0,
+        "unaccounted_units": 0,
+        "unknown_purchases": 0,
+        "unknown_purchases_made": 0,
+    }
+
+
+def test_a_purchase_that_no_client_counted_is_unaccounted(stack, close_books):
+    buy(stack, "Phone", 3)
+    assert close_books()["unaccounted_units"] == 3
+
+
+def test_a_purchase_that_is_not_in_the_ledger_is_unaccounted(close_books):
+    assert close_books(units_sold=2)["unaccounted_units"] == 2
+
+
+def test_a_purchase_before_the_run_is_not_held_against_it(stack, database, journal):
+    buy(stack, "Phone", 3)
+    assert Books(database, journal).begin()(measured())["unaccounted_units"] == 0
+
+
+@pytest.mark.parametrize(("was_made", "made"), [(True, 1), (False, 0)])
+def test_a_purchase_whose_answer_was_lost_is_explained_by_the_ledger(stack, close_books, journal, was_made, made):
+    key = journal.begin(4)
+    if was_made:
+        buy(stack, "Phone", 4, key)
+    figures = close_books()
+    assert figures["unaccounted_units"] == 0
+    assert (figures["unknown_purchases"], figures["unknown_purchases_made"]) == (1, made)
+
+
+def test_a_lost_answer_does_not_excuse_another_purchase(stack, close_books, journal):
+    buy(stack, "Phone", 4, journal.begin(4))
+    buy(stack, "Phone", 1)
+    assert close_books()["unaccounted_units"] == 1
+
+
+@pytest.mark.parametrize("units", [7, -7])
+def test_a_stock_that_changed_behind_the_ledgers_back_is_unaccounted(close_books, scratch, units):
+    scratch.execute(ADD_TO_STOCK, [units])
+    figures = close_books()
+    assert (figures["unaccounted_units"], figures["oversold_units"]) == (7, 0)
+
+
+def test_a_stock_below_what_was_sold_is_oversold(close_books, scratch):
+    for table, column in (("products", "stock"), ("ledger", "stock_after")):
+        scratch.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_{column}_check")
+    scratch.execute("UPDATE products SET stock = stock - 5 WHERE name = 'ZeroStockItem'")
+    scratch.execute("""
+        INSERT INTO ledger (product_id, kind, change, quantity, unit_price, stock_after)
+        SELECT product_id, 'purchase', -5, 5, price, stock FROM products WHERE name = 'ZeroStockItem'
+    """)
+    figures = close_books(units_sold=5)
+    assert (figures["oversold_units"], figures["unaccounted_units"]) == (5, 0)
+
+
+class Buyer(ProductUser):
+    wait_time = constant(0.01)
+
+    @task
+    def buy_phone(self):
+        self.buy("Phone", 2, expected=(200,), name="Buy_Phone")
+
+
+def test_buyers_that_were_killed_while_the_database_was_stuck_are_looked_up(stack, database, journal, monkeypatch):
+    import psycopg
+
+    monkeypatch.setattr(ProductUser, "journal", journal)
+    close = Books(database, journal).begin()
+    with psycopg.connect(stack.postgres.dsn) as holder:
+        holder.execute("SELECT FROM products WHERE name = 'Phone' FOR UPDATE")
+        done = run([Buyer], stack.url, hold(4, 0.3), stop_timeout_s=0.1)
+        assert (done.samples.censored, dict(done.counters)) == (4, {})
+        holder.rollback()
+        figures = close(done)
+    assert figures == {
+        "oversold_units": 0,
+        "unaccounted_units": 0,
+        "unknown_purchases": 4,
+        "unknown_purchases_made": 4,
+    }
