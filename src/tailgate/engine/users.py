@@ -128,18 +128,16 @@ def _run_until_ended(user: User, run: Callable[[], None], context: RunContext) -
         raise
     except GreenletExit:
         cause = "was killed"
-    except LoopBlocked as error:
-        recorder.user_deaths.add(kind, error)
     except BaseException as error:  # noqa: BLE001 - also SystemExit and gevent's Timeout; a reason against the run
         cause = error
-        if user in context.stopping:
-            recorder.task_exceptions.add(f"{kind}.on_stop", error)
     finally:
         if isinstance(user, FastHttpUser) and user.client_pool is None:
             # Left to the garbage collector its sockets would be reported as unclosed.
             user.client.client.close()
-    if user not in context.stopping:
+    if user not in context.stopping or isinstance(cause, LoopBlocked):
         recorder.user_deaths.add(kind, cause)
+    elif isinstance(cause, BaseException):
+        recorder.task_exceptions.add(f"{kind}.on_stop", cause)
 
 
 def is_alive(user: User) -> bool:
