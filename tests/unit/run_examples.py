@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tailgate.model import Scenario, Stage, Threshold
+from tailgate.checks import check_run
+from tailgate.model import Check, CheckOutcome, Scenario, Stage, Threshold
 from tailgate.run import RunFacts, RunResult
 from tailgate.samples import Outcome, SampleLog, Samples
 from tests.unit.judged_examples import HEALTH
@@ -78,3 +79,17 @@ def counter(name: str, **limit) -> Threshold:
 
 def scenario(*thresholds: Threshold, **changes) -> Scenario:
     return Scenario(name="peak", thresholds=thresholds, **changes)
+
+
+def checks_of(one: RunResult, *thresholds: Threshold) -> tuple[Check, ...]:
+    return check_run(one, scenario(*thresholds))
+
+
+def the_check(one: RunResult, threshold: Threshold) -> Check:
+    """The only check that the threshold makes of the run."""
+    (only,) = checks_of(one, threshold)
+    return only
+
+
+def places(checks: Sequence[Check]) -> list[tuple[str, str, CheckOutcome]]:
+    return [(found.subject, found.window, found.outcome) for found in checks]
