@@ -68,6 +68,7 @@ class ProductUser(CheckingUser):
 
     def _fetch_catalogue(self) -> Sequence[Product]:
         response = self.call("GET", "/products", name="Get_All_Products", validate=_catalogue_problem)
+        response.raise_for_status()  # what is wrong with it is why this user cannot live
         products: Sequence[Product] = response.json()["data"]
         return [product for product in products if product["name"] not in {SOLD_OUT, SCARCE}]
 

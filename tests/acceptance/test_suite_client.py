@@ -5,41 +5,29 @@ from __future__ import annotations
 import socket
 
 import pytest
-from locust.env import Environment
-from locust.event import Events
+from locust.exception import CatchResponseError
 
 from perf_tests import client
 from perf_tests.client import RETRY_DELAY_S, CheckingUser
-from tailgate import Counters
-from tailgate.engine.client import track
-from tailgate.engine.context import RunContext
-from tailgate.engine.recorder import Recorder
+from perf_tests.users import Shopper
+from tests.acceptance.single_user import single_user
 
 pytest_plugins = ["tests.acceptance.engine_fixtures"]
 
 
 class Caller(CheckingUser):
-    """A user that is told what to send; notes its samples and its pauses."""
+    """A user that is told what to send."""
 
-    def __init__(self, host):
-        self.host = host
-        super().__init__(Environment(events=Events(), user_classes=[type(self)], host=host))
-        self.counters = Counters()
-        track(self.client, RunContext(Recorder(), self.counters, host, request_timeout_s=5))
-        self.samples = []
-        self.environment.events.request.add_listener(self._note)
+    abstract = True
 
-    def _note(self, *, request_type, name, exception, **_):
-        self.samples.append((f"{request_type} {name}", str(exception or "")))
+    def get(self, path, **options):
+        return self.call("GET", path, name="Thing", **options)
 
     @property
     def outcomes(self):
         """Error of each sample, empty for a success."""
         assert {key for key, _ in self.samples} == {"GET Thing"}
         return [error for _, error in self.samples]
-
-    def get(self, path, **options):
-        return self.call("GET", path, name="Thing", **options)
 
 
 @pytest.fixture
@@ -51,21 +39,9 @@ def pauses(monkeypatch):
 
 
 @pytest.fixture
-def make_caller(pauses):
-    made = []
-
-    def make(host):
-        made.append(Caller(host))
-        return made[-1]
-
-    yield make
-    for caller in made:
-        caller.client.client.close()
-
-
-@pytest.fixture
-def caller(make_caller, server):
-    return make_caller(server.url)
+def caller(server, pauses):
+    with single_user(Caller, server.url) as caller:
+        yield caller
 
 
 @pytest.fixture
@@ -95,12 +71,12 @@ def test_a_5xx_that_stays_is_a_failure_in_the_end(caller, server):
     assert server.count == 3
 
 
-def test_a_refused_connection_is_tried_again_and_the_error_is_that_of_the_connection(make_caller, deaf_url):
-    caller = make_caller(deaf_url)
-    assert caller.get("/").status_code == 0
-    assert len(caller.outcomes) == 3
-    assert all("refused" in error for error in caller.outcomes)
-    assert caller.counters.as_dict() == {"retries": 2}
+def test_a_refused_connection_is_tried_again_and_the_error_is_that_of_the_connection(deaf_url, pauses):
+    with single_user(Caller, deaf_url) as caller:
+        assert caller.get("/").status_code == 0
+        assert len(caller.outcomes) == 3
+        assert all("refused" in error for error in caller.outcomes)
+        assert caller.counters.as_dict() == {"retries": 2}
 
 
 @pytest.mark.parametrize("path", ["/close", "/reset", "/garbage", "/cut"])
@@ -152,3 +128,14 @@ def test_an_answer_that_does_not_hold_what_it_should_is_a_failure_that_names_it(
     (found,) = caller.outcomes
     assert found.startswith(error)
     assert bool(found) == bool(error)
+
+
+def test_a_user_without_a_catalogue_ends_with_the_reason(server, pauses):
+    with single_user(Shopper, server.url) as shopper, pytest.raises(CatchResponseError, match="unusable answer: JSON"):
+        shopper.on_start()
+
+
+def test_a_user_that_cannot_connect_ends_with_the_reason(deaf_url, pauses):
+    with single_user(Shopper, deaf_url) as shopper, pytest.raises(ConnectionRefusedError):
+        shopper.on_start()
+    assert len(shopper.samples) == 3
