@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tailgate.errors import BadInput, TailgateError
+from tailgate.reports import files
+
+_WHAT = "JSON report"
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -17,80 +18,13 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises:
         BadInput: The path is a directory, or the system does not let us write there.
     """
-    target = Path(path)
-    try:
-        if target.is_dir():
-            raise BadInput([f"{target}: is a directory, wanted the path of a file for the JSON report"])
-        _make_directory(target.parent)
-        if not _is_replaceable(target):
-            _check_access(target)
-            return
-        probe = _temporary(target)
-        try:
-            probe.open("xb").close()
-        finally:
-            probe.unlink(missing_ok=True)
-    except OSError as err:
-        raise BadInput([f"{target}: the JSON report cannot be written there: {_reason(err)}"]) from err
+    files.check_writable(path, _WHAT)
 
 
 def write_report(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
-    """Write the report as UTF-8, so that a reader sees the old file or the whole new one.
-
-    A link, a device or a pipe (``/dev/stdout``) is written to as it is, since it must not be replaced by a file.
+    """Write the report; a reader sees the old file or the whole new one.
 
     Raises:
         TailgateError: The system refused, for instance because the disk is full.
     """
-    target = Path(path)
-    data = (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
-    try:
-        _make_directory(target.parent)
-        if _is_replaceable(target):
-            _replace(target, data)
-        else:
-            target.write_bytes(data)
-    except OSError as err:
-        raise TailgateError(f"{target}: the JSON report could not be written: {_reason(err)}") from err
-
-
-def _make_directory(directory: Path) -> None:
-    """Make a directory with those above it; what is in the way is named as what it is."""
-    if directory.exists() and not directory.is_dir():
-        raise NotADirectoryError(f"{directory} is not a directory")
-    directory.mkdir(parents=True, exist_ok=True)
-
-
-def _replace(target: Path, data: bytes) -> None:
-    """Write a file beside ``target`` and move it into its place."""
-    temporary = _temporary(target)
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _is_replaceable(target: Path) -> bool:
-    """Tell whether a new file may take the place of ``target``: absent or a regular file, in a writable directory."""
-    if target.is_symlink() or (target.exists() and not target.is_file()):
-        return False
-    return not target.exists() or os.access(target.parent, os.W_OK | os.X_OK)
-
-
-def _check_access(target: Path) -> None:
-    """Raise what opening would raise, without opening: a named pipe would block until somebody reads it."""
-    # A link may point to a file that is still to be made, then its directory counts.
-    place = target if target.exists() else target.resolve().parent
-    if not os.access(place, os.W_OK):
-        raise PermissionError(f"{place} is not writable")
-
-
-def _temporary(target: Path) -> Path:
-    """Return a name beside ``target``, so that the move stays within one file system."""
-    return target.with_name(f".tailgate-{os.getpid()}.tmp")
-
-
-def _reason(err: OSError) -> str:
-    """Return what the system said, without the path: the message names it already."""
-    return err.strerror or str(err)
+    files.write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", _WHAT)
