@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailgate.model import TOTAL, Check, Severity, Verdict, render_beside, render_figure
-from tailgate.reports.highlights import count_of, is_broken, mark, render_duration, short_limit, style, worst_first
+from tailgate.model import Check, Severity, Verdict
+from tailgate.reports.highlights import count_of, is_broken, mark, render_duration, style, worst_first
 from tailgate.reports.record import checks_of
+from tailgate.reports.rows import Row, counter_rows, finding, milliseconds, passed_of, request_rows, stage_rows
 from tailgate.reports.table import MIN_NAME_WIDTH, Column, render_table
 from tailgate.reports.text import LABEL_WIDTH, NO_FIGURE, TIMES, Screen, Span, Style, cell_width, flow, words
 
@@ -82,16 +83,9 @@ def _title(record: Mapping[str, Any], screen: Screen) -> list[Span]:
 
 def _tables(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen) -> list[list[Span]]:
     """Return the rows of all requests and, where there were several, of all stages, in common columns."""
-    whole = [check for check in checks if check.window == TOTAL and check.threshold.metric != "count"]
-    names = dict.fromkeys([*record["requests"], *(check.subject for check in whole if check.subject != TOTAL)])
-    rows = [_titles("request", screen)]
-    for name in names:
-        own = [check for check in whole if check.subject == name]
-        rows.append(_row(Span(screen.clean(name)), record["requests"].get(name), own, screen))
-    rows.append(_row(Span(TOTAL), record["total"], [check for check in whole if check.subject == TOTAL], screen))
+    rows = [_titles("request", screen), *(_row(row, screen) for row in request_rows(record, checks))]
     if len(record["stages"]) > 1:
-        rows += [[], _titles("stage", screen)]
-        rows += [_stage_row(stage, checks, screen) for stage in record["stages"]]
+        rows += [[], _titles("stage", screen), *(_row(row, screen) for row in stage_rows(record, checks))]
     return render_table(_COLUMNS, rows, screen)
 
 
@@ -100,66 +94,38 @@ def _titles(first: str, screen: Screen) -> list[Span]:
     return [Span(screen.clean(name), "dim") for name in names]
 
 
-def _row(name: Span, summary: Mapping[str, Any] | None, checks: Sequence[Check], screen: Screen) -> list[Span]:
-    """Return the row of one request, with the check that matters most."""
-    shown = worst_first(checks)[0] if checks else None
-    limit = short_limit(shown) if shown else NO_FIGURE
-    return [*_figures(name, summary, shown, screen), *_judgement(limit, shown, screen)]
+def _row(row: Row, screen: Screen) -> list[Span]:
+    """Return the cells of a request or a stage; the figure that the shown check broke stands out."""
+    name = Span(screen.clean(row.name), "yellow" if row.is_short else "")
+    return [name, *_figures(row, screen), *_judgement(row, screen)]
 
 
-def _stage_row(stage: Mapping[str, Any], checks: Sequence[Check], screen: Screen) -> list[Span]:
-    """Return the row of one stage, marked by the worst of its checks, be they on all requests or on one."""
-    own = worst_first(check for check in checks if check.window == stage["name"])
-    shown = own[0] if own else None
-    limit = NO_FIGURE
-    if shown:
-        broken = [check for check in own if mark(check) == mark(shown)]
-        limit = short_limit(shown) if shown.subject == TOTAL else f"{len(broken)} of {count_of(len(own), 'check')}"
-    is_reached = stage["users_reached"] >= stage["users"]
-    users = f"{stage['users']:,}" if is_reached else f"{stage['users_reached']:,} of {stage['users']:,}"
-    name = Span(f"{screen.clean(stage['name'])} ({users} users)", "" if is_reached else "yellow")
-    on_all = shown if shown and shown.subject == TOTAL else None
-    return [*_figures(name, stage["summary"], on_all, screen), *_judgement(limit, shown, screen)]
-
-
-def _figures(name: Span, summary: Mapping[str, Any] | None, shown: Check | None, screen: Screen) -> list[Span]:
-    """Return the cells up to the limit; the figure that the shown check broke stands out."""
-    if summary is None:
-        return [name, Span("0"), *[Span(screen.clean(NO_FIGURE))] * 4]
-    metric = shown.threshold.metric if shown else ""
-    tint: Style = style(shown) if shown and mark(shown) in {"✗", "!"} else ""
-    cells = [name, Span(f"{summary['samples']:,}", tint if metric == "requests" else "")]
-    cells.append(Span(f"{summary['failures']:,}", tint if metric in _FAILURES else ""))
-    for key in _LATENCIES:
-        limits = (shown.threshold.min, shown.threshold.max) if shown and key == metric else ()
-        cells.append(Span(screen.clean(_milliseconds(summary[key], limits)), tint if key == metric else ""))
+def _figures(row: Row, screen: Screen) -> list[Span]:
+    """Return the cells between the name and the limit."""
+    if row.summary is None:
+        return [Span("0"), *[Span(screen.clean(NO_FIGURE))] * 4]
+    check = row.figure_check
+    metric = check.threshold.metric if check else ""
+    tint: Style = style(check) if check and mark(check) in {"✗", "!"} else ""
+    cells = [Span(f"{row.summary['samples']:,}", tint if metric == "requests" else "")]
+    cells.append(Span(f"{row.summary['failures']:,}", tint if metric in _FAILURES else ""))
+    cells += [Span(screen.clean(row.milliseconds(key)), tint if key == metric else "") for key in _LATENCIES]
     return cells
 
 
-def _milliseconds(value: float | None, limits: Iterable[float | None] = ()) -> str:
-    """Return a latency for a column whose title says the unit."""
-    if value is None:
-        return NO_FIGURE
-    text = render_beside("p95_ms", value, limits).removesuffix(" ms")
-    return text if len(text) < 12 else f"{value:.3g}"  # noqa: PLR2004 - 1,000,000,000 ms are eleven days
-
-
-def _judgement(limit: str, shown: Check | None, screen: Screen) -> list[Span]:
+def _judgement(row: Row, screen: Screen) -> list[Span]:
     """Return the cells of the limit and its mark."""
-    if shown is None:
+    if row.shown is None:
         return [Span(screen.clean(NO_FIGURE)), Span("")]
-    tint = style(shown)
-    return [Span(screen.clean(limit), "" if tint == "green" else tint), Span(screen.clean(mark(shown)), tint)]
+    tint = style(row.shown)
+    limit = Span(screen.clean(row.limit), "" if tint == "green" else tint)
+    return [limit, Span(screen.clean(mark(row.shown)), tint)]
 
 
 def _counters(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen) -> list[list[Span]]:
     """Return the counters, each with the mark of its worst check."""
-    own = [check for check in checks if check.threshold.metric == "count"]
     items = []
-    for name in dict.fromkeys([*record["counters"], *(check.subject for check in own)]):
-        value = record["counters"].get(name)
-        figure = NO_FIGURE if value is None else render_figure("count", value)
-        shown = next(iter(worst_first(check for check in own if check.subject == name)), None)
+    for name, figure, shown in counter_rows(record, checks):
         text = f"{name} {figure} {mark(shown)}" if shown else f"{name} {figure}"
         tint = style(shown) if shown else ""
         items.append(Span(screen.clean(text), "" if tint == "green" else tint))
@@ -217,7 +183,7 @@ def _verdict(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen)
     word = record["verdict"].upper()
     scenario = screen.clean(record["scenario"])
     requests = count_of(record["total"]["samples"], "request")
-    parts = [_finding(record, checks), f"{requests} in {render_duration(record['duration_s'] or 0.0)}"]
+    parts = [finding(record, checks), f"{requests} in {render_duration(record['duration_s'] or 0.0)}"]
     for shown in (", ".join(parts), parts[0]):
         room = screen.layout_width - len(f"{word} : {shown}")
         if room >= min(cell_width(scenario), MIN_NAME_WIDTH):
@@ -225,29 +191,16 @@ def _verdict(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen)
     return [Span(word, _STYLES[record["verdict"]]), Span(f" {screen.shorten(scenario, max(room, 1))}: {shown}")]
 
 
-def _finding(record: Mapping[str, Any], checks: Sequence[Check]) -> str:
-    """Return what the checks came to; those that only describe a run are not counted."""
-    judging = [check for check in checks if check.severity is not Severity.INFO]
-    failed = sum(is_broken(check, Severity.FAIL) for check in judging)
-    warned = sum(is_broken(check, Severity.WARN) for check in judging)
-    if record["verdict"] == Verdict.INVALID:
-        return f"cannot be judged for {count_of(len(record['reasons']), 'reason')}"
-    text = f"{failed:,} of {count_of(len(judging), 'check')} failed" if failed else count_of(len(judging), "check")
-    return f"{text}, {count_of(warned, 'warning')}" if warned else text
-
-
 def _summary_row(record: Mapping[str, Any], screen: Screen) -> list[Span]:
     """Return one run's line of the overview."""
     tint = _STYLES[record["verdict"]]
-    judging = [check for check in checks_of(record) if check.severity is not Severity.INFO]
-    passed = sum(not is_broken(check, check.severity) for check in judging)
     total = record["total"]
     return [
         Span(record["verdict"].upper(), tint),
         Span(screen.clean(record["scenario"]), "" if tint == "green" else tint),
-        Span(f"{passed:,}/{len(judging):,}"),
+        Span(passed_of(checks_of(record))),
         Span(f"{total['samples']:,}"),
         Span(f"{total['failures']:,}"),
-        Span(screen.clean(_milliseconds(total["p95_ms"]))),
+        Span(screen.clean(milliseconds(total["p95_ms"]))),
         Span(render_duration(record["duration_s"] or 0.0)),
     ]
