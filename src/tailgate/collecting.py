@@ -72,7 +72,7 @@ def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
     """Return the part of a message that says which names there are, the nearest first."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}{kind} there: {', '.join(known) or 'none'}"
+    return f"{hint}{kind}: {', '.join(known) or 'none'}"
 
 
 def _check(
@@ -108,7 +108,7 @@ def _wrong_marker(item: pytest.Item) -> Sequence[str]:
 def _unknown_scenarios(item: pytest.Item, known: Mapping[str, object]) -> list[str]:
     path = item.config.stash[OPTIONS].thresholds
     return [
-        f"{item.nodeid}: scenario {name!r} is not in {path.name}; {unknown_name('scenarios', name, tuple(known))}"
+        f"{item.nodeid}: scenario {name!r} is not in {path.name}; {unknown_name('scenarios there', name, tuple(known))}"
         for name in scenarios_of(item)
         if name not in known
     ]

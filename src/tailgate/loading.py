@@ -299,14 +299,14 @@ def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, o
     patterns = {limit.stage: limit.source for limit in limits.thresholds if limit.stage is not None}
     problems = [
         f"{source}: $.scenarios.{limits.name}.stages.{pattern}: the shape has no such stage; "
-        f"{unknown_name('stages', pattern, names)}"
+        f"{unknown_name('its stages', pattern, names)}"
         for pattern, source in patterns.items()
         if not any(match_name(pattern, name) for name in names)
     ]
     if problems:
         raise ThresholdFileError(problems)
     problems = [
-        f"load: at_stage {name!r}: the shape has no such stage; {unknown_name('stages', name, names)}"
+        f"load: at_stage {name!r}: the shape has no such stage; {unknown_name('its stages', name, names)}"
         for name in actions
         if name not in names
     ]

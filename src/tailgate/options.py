@@ -116,8 +116,12 @@ def _time_scale(text: str) -> float:
 def _check_stack(stack: str) -> None:
     if stack in {"embedded", "docker"}:
         return
-    url = urlsplit(stack)
-    if url.scheme not in {"http", "https"} or not url.hostname:
+    try:
+        url = urlsplit(stack)
+        is_base = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:  # Half an IPv6 address, or a port that is none.
+        is_base = False
+    if not is_base:
         raise pytest.UsageError(
             f"--perf-stack: {stack!r}, wanted embedded, docker, or a URL such as http://127.0.0.1:8080"
         )

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -40,3 +41,10 @@ def new_suite(host: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 @pytest.fixture
 def suite(new_suite: Callable[[], Suite]) -> Suite:
     return new_suite()
+
+
+@pytest.fixture
+def run_here(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """Run pytest in this process, with no plugins but ours and Locust's: for whatever starts no load."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return partial(pytester.runpytest_inprocess, "-ptailgate.plugin", "-ppytest_locust.plugin")

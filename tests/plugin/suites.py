@@ -102,8 +102,8 @@ class Suite:
 
     directory: Path
     host: str
-    without: tuple[str, ...] = ("randomly", "asyncio")
-    """Plugins to leave out, because they would shuffle the tests or want a setting."""
+    without: tuple[str, ...] = ("randomly", "asyncio", "hypothesispytest")
+    """Plugins to leave out, because they would shuffle the tests, want a setting, or are slow to load."""
 
     @property
     def prefix(self) -> str:
@@ -170,9 +170,9 @@ class Suite:
         output, _ = process.communicate(timeout=PATIENCE_S)
         return Session(process.returncode, output, self.directory)
 
-    def wait_for_load(self, process: subprocess.Popen) -> None:
-        """Wait until the service has seen a request."""
-        wait_until(lambda: self.requests() > 0 or process.poll() is not None)
+    def wait_for_load(self, process: subprocess.Popen, requests: int = 1) -> None:
+        """Wait until the service has seen so many requests."""
+        wait_until(lambda: self.requests() >= requests or process.poll() is not None)
         assert process.poll() is None, process.communicate()[0]
 
     def _environment(self) -> dict[str, str]:
