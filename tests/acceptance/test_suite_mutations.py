@@ -1,0 +1,132 @@
+"""The gate notices: a slow, failing, hung or dying service turns the product suite red, and the message says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.acceptance.stack_processes import is_alive
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 180
+POLL_S = 0.2
+SERVICE = [sys.executable, "-m", "product_service"]
+SOME_USERS = 5
+
+
+@dataclass(frozen=True)
+class Session:
+    """A pytest session that is over."""
+
+    status: int
+    output: str
+    run: dict
+    """The only run of the JSON report."""
+    left: list[psutil.Process]
+    """What it had started and what still lives."""
+
+    def failed_checks(self):
+        return {(check["subject"], check["window"], check["metric"]) for check in self.run["checks"] if failed(check)}
+
+
+def failed(check):
+    return check["outcome"] != "pass" and check["severity"] == "fail"
+
+
+@pytest.fixture
+def peak(tmp_path):
+    """Run ``test_peak`` for 3.6 s with its own stack; ``meanwhile`` sees its process now and then."""
+
+    def peak(meanwhile=lambda session: None, **faults):
+        command = [sys.executable, "-m", "pytest", "-m", "perf", "perf_tests/test_peak.py", "--perf-time-scale=0.3"]
+        command += [f"--perf-json={tmp_path / 'report.json'}", "-p", "no:cacheprovider"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment |= {f"PRODUCT_SERVICE_{name}": str(value) for name, value in faults.items()}
+        with (tmp_path / "output").open("wb") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        started = watch(process, meanwhile)
+        (run,) = json.loads((tmp_path / "report.json").read_text())["runs"]
+        left = [one for one in started if is_alive(one)]
+        return Session(process.returncode, (tmp_path / "output").read_text(), run, left)
+
+    return peak
+
+
+def watch(process, meanwhile):
+    """Wait for the end of a session and return every process that it was seen to have."""
+    session = psutil.Process(process.pid)
+    started = set()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while process.poll() is None:
+        assert time.monotonic() < deadline_s, process.kill()
+        with suppress(psutil.NoSuchProcess):
+            started |= set(session.children(recursive=True))
+            meanwhile(session)
+        time.sleep(POLL_S)
+    assert len(started) >= 5  # the guard, PostgreSQL, two instances, nginx
+    return started
+
+
+def test_the_service_as_it_is_passes(peak):
+    session = peak()
+    assert (session.status, session.run["verdict"]) == (0, "pass"), session.output
+    assert session.run["counters"].items() >= {"oversold_units": 0, "unaccounted_units": 0, "requests_lost": 0}.items()
+    assert session.left == []
+
+
+def test_a_service_that_is_130_ms_slower_breaks_the_p95(peak):
+    session = peak(DELAY_MS=130)
+    assert (session.status, session.run["verdict"]) == (1, "fail"), session.output
+    assert {("total", "hold", "p95_ms")} == session.failed_checks()
+    (check,) = filter(failed, session.run["checks"])
+    assert 130 < check["actual"] < 1000
+    assert f"total [hold]: p95 {check['actual']:.0f} ms breaks <= 100 ms (n = {check['samples']}; " in session.output
+    assert session.left == []
+
+
+def test_a_service_that_fails_one_request_in_twenty_breaks_the_failure_ratio(peak):
+    session = peak(ERROR_RATIO=0.05)
+    assert (session.status, session.run["verdict"]) == (1, "fail"), session.output
+    assert {("total", "total", "failure_ratio"), ("total", "hold", "failure_ratio")} >= session.failed_checks() > set()
+    assert "breaks <= 1 %" in session.output
+    assert "status 500, expected 200" in session.output
+    assert session.run["counters"]["retries"] > 0
+    assert session.run["counters"]["unaccounted_units"] == 0
+    assert session.left == []
+
+
+def test_a_service_that_hangs_leaves_requests_without_an_answer(peak):
+    session = peak(STALL_EVERY_S=2, STALL_S=2)  # from its second second on, for good
+    assert (session.status, session.run["verdict"]) == (1, "invalid"), session.output
+    assert "still without an answer when the run ended; the oldest had waited" in session.output
+    assert session.run["counters"]["unaccounted_units"] == 0
+    assert session.left == []
+
+
+def test_a_service_that_dies_makes_the_run_invalid(peak):
+    killed = []
+
+    def kill_an_instance_under_load(session):
+        if not killed and is_loading(session):
+            killed.extend(child for child in session.children() if child.cmdline() == SERVICE)
+            killed[0].kill()
+
+    session = peak(kill_an_instance_under_load)
+    assert (session.status, session.run["verdict"]) == (1, "invalid"), session.output
+    assert [reason for reason in session.run["reasons"] if "was killed by SIGKILL" in reason]
+    assert session.run["counters"]["unaccounted_units"] == 0
+    assert session.left == []
+
+
+def is_loading(session):
+    """Tell whether a session's users are connected, each by a connection of its own."""
+    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in session.net_connections()) > SOME_USERS
