@@ -90,7 +90,7 @@ def test_a_dozen_runs_leave_nothing_behind(server, measured):
     originals = [state(kind) for kind in (Tree, Tree.Branch)]
     for number in range(12):
         path = ("/", "/hang", "/close")[number % 3]
-        run([Tree, visitor(path)], server.url, hold(4, 0.12), tags=(), stop_timeout_s=0.1)
+        run([Tree, visitor(path)], server.url, hold(4, 0.08), tags=(), stop_timeout_s=0.1)
         run(Tree, server.url, hold(2, 0.05), tags=["get"])
     assert measured() == before
     assert [state(kind) for kind in (Tree, Tree.Branch)] == originals

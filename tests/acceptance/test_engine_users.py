@@ -16,7 +16,7 @@ pytest_plugins = ["tests.acceptance.engine_fixtures"]
 
 
 def facts_of(server, users, **options):
-    return run(users, server.url, hold(3, 0.4), **options).facts
+    return run(users, server.url, hold(3, 0.2), **options).facts
 
 
 def raising(error: BaseException):
@@ -44,7 +44,7 @@ def count(where: str, error: str, number: int) -> tuple[ErrorCount, ...]:
     ],
 )
 def test_a_user_that_ends_before_it_is_asked_is_a_death(server, attributes, cause):
-    result = run(visitor("/", **attributes), server.url, hold(3, 0.4))
+    result = run(visitor("/", **attributes), server.url, hold(3, 0.2))
     assert result.facts.user_deaths == count("Visitor", cause, 3)
     assert result.samples.failures == 0
     assert any("3 users" in reason and cause in reason for reason in find_reasons(result, Scenario(name="x"), ()))

@@ -6,7 +6,7 @@ import time
 from traceback import walk_tb
 from typing import Any
 
-from gevent import GreenletExit, get_hub, getcurrent
+from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError
@@ -118,8 +118,9 @@ def track(session: FastHttpSession, context: RunContext) -> None:
     send, recorder, user = session.request, context.recorder, session.user
 
     def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
-        if user is not None and getcurrent() is not user.greenlet:
-            context.helpers.add(getcurrent())
+        running = getcurrent()
+        if user is not None and running is not user.greenlet and isinstance(running, Greenlet):
+            context.helpers.add(running)
         recorder.sent += 1
         started = time.time()
         timer = deadlines.start()

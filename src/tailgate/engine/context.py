@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
 from gevent import Greenlet
 from locust import User
+from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.counters import Counters
 from tailgate.engine.recorder import Recorder
@@ -24,3 +26,16 @@ class RunContext:
     """Users that were asked to end; any other that ends has died."""
     helpers: WeakSet[Greenlet] = field(default_factory=WeakSet)
     """Greenlets other than a user's own that sent requests with its client; they end with the run."""
+    sessions: defaultdict[User, list[FastHttpSession]] = field(default_factory=lambda: defaultdict(list))
+    """Each user's clients; left to the garbage collector, their sockets would be reported as unclosed."""
+
+    def close_sessions_of(self, user: User) -> None:
+        """Close the connections of a user that ended, except those that it shares with others."""
+        for session in self.sessions[user]:
+            if getattr(user, "client_pool", None) is None:
+                session.client.close()
+
+    def close_all_sessions(self) -> None:
+        """Close the connections of all users, shared ones too."""
+        for session in [session for sessions in self.sessions.values() for session in sessions]:
+            session.client.close()

@@ -72,9 +72,6 @@ class Population:
         helpers = list(self._context.helpers)
         gevent.joinall(helpers, timeout=self._stop_timeout_s)
         gevent.killall(helpers, timeout=_KILL_PATIENCE_S)
-        for cls in self._classes.values():
-            if (pool := getattr(cls, "client_pool", None)) is not None:
-                pool.close()
 
     def kill_all(self) -> None:
         """End every user now, whatever it is waiting for."""

@@ -131,6 +131,7 @@ class _Run:
                 raise EngineError(f"what runs beside the users, such as a shape or a listener, {error}") from error
             finally:
                 self._end(population, runner)
+                context.close_all_sessions()
         self._facts = replace(
             self._facts,
             user_deaths=self._recorder.user_deaths.counts,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import gevent
 from gevent import GreenletExit
 from locust import FastHttpUser, HttpUser, TaskSet, User
+from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.engine.client import track
 from tailgate.engine.context import RunContext
@@ -40,8 +42,6 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
         user_class.__init__(self, environment)
         if not hasattr(self, "environment"):
             raise TypeError("its __init__ does not call super().__init__(environment)")
-        if isinstance(self, FastHttpUser):
-            track(self.client, context)
 
     def run(self: User) -> None:
         _run_until_ended(self, lambda: user_class.run(self), context)
@@ -57,6 +57,7 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
     }
     if issubclass(user_class, FastHttpUser):
         own |= _timeouts(user_class, context.request_timeout_s)
+        own["client"] = _tracked_client(context)
     run_class: Any = type(user_class.__name__, (user_class,), own)
     run_class.tasks = select_tasks(user_class.tasks, tags)
     return run_class
@@ -118,6 +119,18 @@ def _timeouts(user_class: type[FastHttpUser], request_timeout_s: float) -> dict[
     return {name: request_timeout_s for name in names if getattr(user_class, name) == defaults[name]}
 
 
+def _tracked_client(context: RunContext) -> property:
+    """Return an attribute that tracks each client it is given, before the user's own code can wrap or use it."""
+
+    def set_client(user: User, client: object) -> None:
+        if isinstance(client, FastHttpSession):
+            track(client, context)
+            context.sessions[user].append(client)
+        vars(user)["_client"] = client
+
+    return property(attrgetter("_client"), set_client)
+
+
 def _run_until_ended(user: User, run: Callable[[], None], context: RunContext) -> None:
     """Run a user to its end, record an end that nobody asked for, and close its connections."""
     recorder, kind = context.recorder, type(user).__name__
@@ -131,9 +144,7 @@ def _run_until_ended(user: User, run: Callable[[], None], context: RunContext) -
     except BaseException as error:  # noqa: BLE001 - also SystemExit and gevent's Timeout; a reason against the run
         cause = error
     finally:
-        if isinstance(user, FastHttpUser) and user.client_pool is None:
-            # Left to the garbage collector its sockets would be reported as unclosed.
-            user.client.client.close()
+        context.close_sessions_of(user)
     if user not in context.stopping or isinstance(cause, LoopBlocked):
         recorder.user_deaths.add(kind, cause)
     elif isinstance(cause, BaseException):
