@@ -134,5 +134,8 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
 
 
 def _checked(thresholds: Thresholds, tests: int) -> str:
-    count = sum(len(scenario.thresholds) for scenario in thresholds.scenarios.values())
-    return f"{thresholds.name}: {len(thresholds.scenarios)} scenarios with {count} limits match {tests} load tests"
+    from tailgate.reports.highlights import count_of  # noqa: PLC0415 - only if asked for
+
+    scenarios = count_of(len(thresholds.scenarios), "scenario")
+    limits = count_of(sum(len(scenario.thresholds) for scenario in thresholds.scenarios.values()), "limit")
+    return f"{thresholds.name}: {scenarios} with {limits} match {count_of(tests, 'load test')}"
