@@ -15,6 +15,8 @@ class Journal:
 
     unknown: dict[str, int] = field(default_factory=dict)
     """Units by purchase key."""
+    lost: set[str] = field(default_factory=set)
+    """Keys of all purchases that were drained; what hung then may be booked later."""
 
     def begin(self, units: int) -> str:
         """Note a purchase that is about to be sent and return its key."""
@@ -27,6 +29,7 @@ class Journal:
         self.unknown.pop(key, None)
 
     def drain(self) -> dict[str, int]:
-        """Return the purchases without an answer and forget them."""
+        """Return the purchases without an answer and take them for lost."""
         unknown, self.unknown = self.unknown, {}
+        self.lost |= unknown.keys()
         return unknown

@@ -25,5 +25,5 @@ def test_failover(load: Load, stack: Stack) -> None:
     load(
         [Shopper],
         shape=shape,
-        at_stage={"outage": lambda: stack.kill(VICTIM), "return": lambda: stack.start(VICTIM)},
+        at_stage={"outage": lambda: stack.kill(VICTIM), "return": lambda: stack.start(VICTIM).wait_ready()},
     ).check()

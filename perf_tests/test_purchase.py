@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
@@ -32,5 +32,6 @@ def test_purchases_of_everything(load: Load) -> None:
 def _set_stock(url: str, name: str, stock: int) -> None:
     body = json.dumps({"name": name, "stock": stock}).encode()
     headers = {"Content-Type": "application/json"}
-    with urlopen(Request(f"{url}/products/stock", data=body, headers=headers, method="PUT"), timeout=10):  # noqa: S310
+    order = Request(f"{url}/products/stock", data=body, headers=headers, method="PUT")  # noqa: S310 - our own URL
+    with build_opener(ProxyHandler({})).open(order, timeout=10):  # the users take no proxy either
         pass

@@ -5,12 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 
+import psycopg
 import pytest
 from locust import constant, task
 
+from fixtures import books
 from fixtures.books import Books
 from perf_tests.journal import Journal
 from perf_tests.users import ProductUser
+from tailgate.errors import TailgateError
 from tests.acceptance.engine_runs import hold, run
 from tests.unit.run_examples import run as measured
 
@@ -87,6 +90,28 @@ def test_a_lost_answer_does_not_excuse_another_purchase(stack, close_books, jour
     assert close_books()["unaccounted_units"] == 1
 
 
+def test_a_lost_purchase_that_is_booked_only_in_the_next_run_is_explained(stack, database, journal):
+    both = Books(database, journal)
+    close = both.begin()
+    key = journal.begin(4)
+    first = close(measured())
+    close = both.begin()
+    buy(stack, "Phone", 4, key)
+    second = close(measured())
+    assert (first["unknown_purchases"], first["unknown_purchases_made"]) == (1, 0)
+    assert (second["unknown_purchases"], second["unknown_purchases_made"]) == (0, 1)
+    assert first["unaccounted_units"] == second["unaccounted_units"] == 0
+
+
+def test_books_that_do_not_come_to_rest_are_not_balanced(stack, close_books, monkeypatch):
+    monkeypatch.setattr(books, "_SETTLE_S", 0.1)
+    with psycopg.connect(stack.postgres.dsn) as holder:
+        holder.execute("SELECT")
+        message = "cannot be balanced: statements that the database still runs after 0.1 s: 1"
+        with pytest.raises(TailgateError, match=message):
+            close_books()
+
+
 @pytest.mark.parametrize("units", [7, -7])
 def test_a_stock_that_changed_behind_the_ledgers_back_is_unaccounted(close_books, scratch, units):
     scratch.execute(ADD_TO_STOCK, [units])
@@ -115,8 +140,6 @@ class Buyer(ProductUser):
 
 
 def test_buyers_that_were_killed_while_the_database_was_stuck_are_looked_up(stack, database, journal, monkeypatch):
-    import psycopg
-
     monkeypatch.setattr(ProductUser, "journal", journal)
     close = Books(database, journal).begin()
     with psycopg.connect(stack.postgres.dsn) as holder:
