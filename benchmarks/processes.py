@@ -23,6 +23,8 @@ from tailgate.turns import machine_turn
 FOLDER = Path(__file__).parent
 SUITE = FOLDER / "suite"
 USERS = 10
+AT_ONCE, AFTER_5_MS = "/at_once", "/after_5_ms"
+"""What ``nginx.conf`` answers."""
 _LOOK_S = 0.05
 _MARK = "/.tailgate/"
 _TIMEOUT_S = 120.0
@@ -117,11 +119,11 @@ def pytest_command() -> list[str]:
     return [sys.executable, "-m", "pytest"]
 
 
-def watch_generator(command: Sequence[str], server: StaticServer, run_s: float) -> Watched:
-    """Run a generator against ``server`` and return what was seen."""
+def watch_generator(command: Sequence[str], server: StaticServer, run_s: float, path: str = AT_ONCE) -> Watched:
+    """Run a generator that asks ``server`` for ``path``, and return what was seen."""
     position = server.access_log_position()
     with own_turn() as settings:
-        settings |= {"BENCHMARK_HOST": server.url, "BENCHMARK_RUN_S": str(run_s)}
+        settings |= {"BENCHMARK_HOST": server.url, "BENCHMARK_PATH": path, "BENCHMARK_RUN_S": str(run_s)}
         started_s, looks, ended_s = _watch_process(command, settings)
     answers_s = server.answers_since(position)
     if not answers_s:

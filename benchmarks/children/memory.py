@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from tailgate.judge import judge_run
 from tailgate.model import GeneratorHealth, Scenario, Stage, Threshold
 from tailgate.run import RunResult
@@ -22,16 +24,17 @@ NO_LIMIT = 1e9
 
 def measure(samples_count: int) -> dict[str, float]:
     """Record samples, finish the log and judge them; say what each step took."""
-    base_bytes = _peak_bytes()
+    base_bytes = psutil.Process().memory_info().rss
     log = SampleLog()
     _record(log, samples_count)
+    recorded_bytes = psutil.Process().memory_info().rss - base_bytes
     recorded_peak_bytes = _peak_bytes()
     samples, finish_ms = _timed(log.finish)
     finished_peak_bytes = _peak_bytes()
     judged, judge_ms = _timed(lambda: judge_run(_run(samples), _scenario()))
     assert judged.total.samples > 0
     return {
-        "recorded_bytes": recorded_peak_bytes - base_bytes,
+        "recorded_bytes": recorded_bytes,
         "recorded_peak_bytes": recorded_peak_bytes,
         "finished_peak_bytes": finished_peak_bytes,
         "judged_peak_bytes": _peak_bytes(),

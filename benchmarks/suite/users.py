@@ -1,5 +1,7 @@
 """The user class that both generators run: this file is a locustfile, and what the load test imports."""
 
+import os
+
 from locust import FastHttpUser, task
 
 
@@ -9,4 +11,4 @@ class BusyUser(FastHttpUser):
     @task
     def get(self) -> None:
         """Send one request."""
-        self.client.get("/answer", name="Get_Answer")
+        self.client.get(os.environ["BENCHMARK_PATH"], name="Get_Answer")
