@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ class Options:
 
     thresholds: Path
     json: Path | None
+    summary: Path | None
+    is_summary_shared: bool
+    """Whether the summary is GitHub's own file, to which every step appends."""
     time_scale: float
     is_check_only: bool
     aborts_on_fail: bool
@@ -43,6 +47,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--perf-time-scale", default="1", metavar="N", help="make every shape N times as long (default: 1)")
     group.addoption("--perf-json", metavar="PATH", help="write all runs with their verdicts to PATH")
+    group.addoption(
+        "--perf-summary",
+        metavar="PATH",
+        help="write all runs as Markdown to PATH (default: append to $GITHUB_STEP_SUMMARY, if set; '' for none)",
+    )
     group.addoption(
         "--perf-check",
         action="store_true",
@@ -79,23 +88,35 @@ def read_options(config: pytest.Config) -> Options:
     Raises:
         pytest.UsageError: One of them cannot be used.
     """
-    json = config.getoption("perf_json")
+    json, summary = config.getoption("perf_json"), config.getoption("perf_summary")
+    shared = os.environ.get("GITHUB_STEP_SUMMARY")
+    summary_or_shared = shared if summary is None else summary
     options = Options(
         thresholds=_thresholds_path(config),
         json=config.invocation_params.dir / json if json else None,
+        summary=config.invocation_params.dir / summary_or_shared if summary_or_shared else None,
+        is_summary_shared=summary_or_shared == shared,
         time_scale=_time_scale(config.getoption("perf_time_scale")),
         is_check_only=config.getoption("perf_check"),
         aborts_on_fail=config.getoption("perf_abort_on_fail"),
     )
     _check_stack(config.getoption("perf_stack"))
-    if options.json is not None and not hasattr(config, "workerinput"):
-        from tailgate.reports.json_file import check_writable  # noqa: PLC0415 - only if asked for
-
-        try:
-            check_writable(options.json)
-        except TailgateError as error:
-            raise pytest.UsageError(f"--perf-json: {error}") from error
+    if not hasattr(config, "workerinput"):
+        # GitHub's own file is not asked for, so it must not stand in the way of a session that loads nothing.
+        _check_writable("--perf-json", options.json, "JSON report")
+        _check_writable("--perf-summary", options.summary if summary else None, "summary")
     return options
+
+
+def _check_writable(option: str, path: Path | None, what: str) -> None:
+    if path is None:
+        return
+    from tailgate.reports.files import check_writable  # noqa: PLC0415 - only if asked for
+
+    try:
+        check_writable(path, what)
+    except TailgateError as error:
+        raise pytest.UsageError(f"{option}: {error}") from error
 
 
 def _thresholds_path(config: pytest.Config) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tailgate.errors import TailgateError, ThresholdBreach
-from tailgate.options import OPTIONS
+from tailgate.options import OPTIONS, Options
 
 if TYPE_CHECKING:
     from tailgate.model import Judged
@@ -109,21 +109,45 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.workeroutput["tailgate_checked"] = log.checked
         return
     log.records += log.take_all()
-    options = config.stash[OPTIONS]
-    if options.json is not None and not options.is_check_only:
-        from tailgate.reports.json_file import write_report  # noqa: PLC0415 - only if asked for
-        from tailgate.reports.record import report_document  # noqa: PLC0415
-
-        try:
-            write_report(options.json, report_document(log.records))
-        except TailgateError as error:
-            log.write_error = str(error)
+    if not config.stash[OPTIONS].is_check_only:
+        log.write_error = "\n".join(_write_files(config.stash[OPTIONS], log.records))
     if log.checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
     if log.usage_error or log.write_error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if log.exit_status is not None:
         session.exitstatus = log.exit_status
+
+
+def _write_files(options: Options, records: list[Record]) -> list[str]:
+    """Write the reports that were asked for; what could not be written comes back as messages."""
+    errors = []
+    for write in (_write_json, _write_summary):
+        try:
+            write(options, records)
+        except TailgateError as error:
+            errors.append(str(error))
+    return errors
+
+
+def _write_json(options: Options, records: list[Record]) -> None:
+    if options.json is None:
+        return
+    from tailgate.reports.json_file import write_report  # noqa: PLC0415 - only if asked for
+    from tailgate.reports.record import report_document  # noqa: PLC0415
+
+    write_report(options.json, report_document(records))
+
+
+def _write_summary(options: Options, records: list[Record]) -> None:
+    """Write the Markdown; a file that others share hears nothing of a session without loads."""
+    if options.summary is None or (options.is_summary_shared and not records):
+        return
+    from tailgate.reports.files import append_text, write_text  # noqa: PLC0415 - only if asked for
+    from tailgate.reports.summary import render_markdown  # noqa: PLC0415
+
+    write = append_text if options.is_summary_shared else write_text
+    write(options.summary, render_markdown(records), "summary")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
