@@ -142,8 +142,8 @@ def test_a_shape_or_a_listener_that_blocks_the_loop_for_good_is_an_error(server,
 
 
 def test_a_long_wait_for_users_to_stop_is_no_blocked_loop(server, monkeypatch):
-    monkeypatch.setattr(interrupts, "BLOCKED_AFTER_S", 0.2)
-    result = run(visitor("/hang"), server.url, hold(1, 0.1), stop_timeout_s=0.8, monitor=Watch())
+    monkeypatch.setattr(interrupts, "BLOCKED_AFTER_S", 0.5)
+    result = run(visitor("/hang"), server.url, hold(1, 0.1), stop_timeout_s=1.2, monitor=Watch())
     assert result.samples.censored == 1
     assert result.facts.user_deaths == ()
 

@@ -1,5 +1,6 @@
 """The load follows the shape: levels, stages of half a second, Locust's own shapes, classes by weight and tag."""
 
+import math
 import time
 from typing import ClassVar
 
@@ -34,10 +35,9 @@ def test_a_ramp_takes_its_time_and_reaches_its_level(server):
     watch = Watch()
     result = run(visitor("/"), server.url, Peak(users=20, ramp_s=1.0, hold_s=0.5, ramp_down_s=0.5), monitor=watch)
     assert result.users_reached[:2] == (20, 20)
-    levels = [users for name, users, *_ in watch.looks if name == "ramp_up"]
-    assert levels == sorted(levels)
-    assert levels[0] <= 2
-    assert 6 <= levels[2] <= 14  # Half a second in: ten, and what a busy machine makes of it.
+    levels = [(users, elapsed_s) for name, users, elapsed_s, _ in watch.looks if name == "ramp_up"]
+    assert len(levels) >= 2
+    assert all(users == math.ceil(20 * elapsed_s) for users, elapsed_s in levels)
     down = [users for name, users, *_ in watch.looks if name == "ramp_down"]
     assert down == sorted(down, reverse=True)
     assert len(result.samples) == server.count
@@ -45,11 +45,11 @@ def test_a_ramp_takes_its_time_and_reaches_its_level(server):
 
 def test_a_hung_request_does_not_hold_up_the_stage_after_a_spike(server):
     watch = Watch()
-    began = time.monotonic()
     shape = Spike(users=1, spike_users=8, normal_s=0.3, spike_s=0.3, recovery_s=0.5)
     result = run(visitor("/hang"), server.url, shape, monitor=watch, stop_timeout_s=1.0)
-    assert time.monotonic() - began < 1.1 + 1.0 + 0.5
-    assert [users for name, users, *_ in watch.looks if name == "recovery"][-1] == 1
+    recovery = [(users, elapsed_s) for name, users, elapsed_s, _ in watch.looks if name == "recovery"]
+    assert recovery[0][1] < 0.6 + 0.9  # Not a second later, when the requests of the spike have been given up.
+    assert recovery[-1][0] == 1
     assert server.count == result.samples.censored == 8
     assert (result.samples.latency_ms >= 1000).all()
 
@@ -101,12 +101,12 @@ def test_a_locust_shape_is_followed_and_each_run_gets_a_fresh_one(server):
             result = run(visitor("/"), server.url, shape)
             assert result.users_reached == (4,)
             assert [(stage.name, stage.users) for stage in result.stages] == [("shape", 4)]
-            assert result.duration_s == pytest.approx(0.4 if shape is Names else 0.5, abs=0.2)
+            assert (0.4 if shape is Names else 0.5) <= result.duration_s < 1.5
     assert (shape.ticks, shape.seen, shape.runner) == (0, [], None)
 
 
 def test_a_locust_shape_is_stretched(server):
-    assert run(visitor("/"), server.url, Names(0.1), time_scale=3.0).duration_s == pytest.approx(0.6, abs=0.25)
+    assert 0.6 <= run(visitor("/"), server.url, Names(0.1), time_scale=3.0).duration_s < 1.5
 
 
 def test_stages_are_stretched(server):
