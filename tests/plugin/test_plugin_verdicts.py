@@ -227,6 +227,8 @@ def test_the_terminal_has_a_table_a_run_and_a_line_of_verdict(session):
 def test_loads_run_one_at_a_time(session):
     spans = []
     for run in session.runs:
+        if not run["duration_s"]:
+            continue  # A test that never came to load waited for nobody.
         start = datetime.fromisoformat(run["started_at"])
         spans.append((start, start + timedelta(seconds=run["duration_s"])))
     spans.sort()
