@@ -49,6 +49,7 @@ __all__ = [
     "Outcome",
     "RateComparison",
     "ShareComparison",
+    "adjust",
     "compare_cost",
     "compare_failures",
     "compare_latency",

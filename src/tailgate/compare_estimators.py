@@ -149,7 +149,7 @@ class PooledShift:
 
     What people see, and what sees a slowdown that sits in a few seconds. The value is the difference of the two
     quantiles of the logarithms. The bounds invert a test: with the candidate's logarithms moved down by s, the two
-    arms should exceed the quantile of their union equally often. The difference of these two shares over its standard
+    arms should reach the quantile of their union equally often. The difference of these two shares over its standard
     error, in which whole blocks, not requests, are what varies, is compared with Student's quantile, and s is found by
     bisection. The noise floor widens both bounds as it does those of ``PairedShift``.
 
@@ -176,11 +176,11 @@ class PooledShift:
         return value - math.hypot(below, from_floor), value + math.hypot(above, from_floor)
 
     def _t_at(self, shift: float) -> float:
-        """Return by how many standard errors the moved candidate exceeds the union's quantile more often."""
+        """Return by how many standard errors the moved candidate reaches the union's quantile more often."""
         threshold = _union_quantile(self.base.log, self.candidate.log - shift, self.q)
         difference, residuals = linearise(
-            base=self.base.exceedances(threshold),
-            candidate=self.candidate.exceedances(threshold, shift),
+            base=self.base.count_reaching(threshold),
+            candidate=self.candidate.count_reaching(threshold, shift),
             base_size=self.base.sizes,
             candidate_size=self.candidate.sizes,
         )
@@ -190,16 +190,19 @@ class PooledShift:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _SortedArm:
-    """One arm in ascending order, so that what exceeds a threshold is its end."""
+    """One arm in ascending order, so that what reaches a threshold is its end."""
 
     log: Floats
     block: Indices
     sizes: Indices
     """Samples of each block, shape ``(blocks,)``."""
 
-    def exceedances(self, threshold: float, shift: float = 0.0) -> Indices:
-        """Return how many samples of each block exceed the threshold when all are moved down by ``shift``."""
-        first = np.searchsorted(self.log - shift, threshold, side="right")
+    def count_reaching(self, threshold: float, shift: float = 0.0) -> Indices:
+        """Return how many samples of each block reach the threshold when all are moved down by ``shift``.
+
+        Reach, not exceed: where many samples are equal, as timeouts are, none might exceed the quantile.
+        """
+        first = np.searchsorted(self.log - shift, threshold, side="left")
         return np.bincount(self.block[first:], minlength=len(self.sizes))
 
 

@@ -12,13 +12,14 @@ Each arm has Poisson arrivals of 300/s. Service takes 20 ms (lognormal, sigma 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
-from tailgate.compare import Arm
+from tailgate.compare import Arm, CompareSettings, LatencyComparison, Outcome, compare_latency
 from tailgate.compare_values import Floats
 from tailgate.model import Window
 
@@ -185,3 +186,36 @@ def _bursts(rng: np.random.Generator, duration_s: float, per_s: float) -> Callab
         return total
 
     return at
+
+
+def judge(whole: Stream, settings: CompareSettings) -> LatencyComparison:
+    """Return the verdict on all rounds of a duet."""
+    return compare_latency(whole.base, whole.candidate, rounds=whole.rounds, timeout_ms=TIMEOUT_MS, settings=settings)
+
+
+def judge_as_it_grows(
+    whole: Stream, settings: CompareSettings, looks: tuple[int, ...] = (1, 2, 4)
+) -> LatencyComparison:
+    """Return the verdict of the first look, after so many rounds, that decides; that of the last if none does."""
+    result = judge(first_rounds(whole, looks[0]), settings)
+    for count in looks[1:]:
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            break
+        result = judge(first_rounds(whole, count), settings)
+    return result
+
+
+def count_outcomes(results: Iterable[LatencyComparison]) -> Counter[str]:
+    """Return how many are what: ``PASS`` (unchanged or improved), ``FAIL``, ``inconclusive``, ``slower``, ``improved``.
+
+    ``seconds`` adds up how long the judged rounds took, warm-up left out.
+    """
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts["PASS"] += result.outcome in {Outcome.UNCHANGED, Outcome.IMPROVED}
+        counts["FAIL"] += result.outcome is Outcome.REGRESSED
+        counts["inconclusive"] += result.outcome is Outcome.INCONCLUSIVE
+        counts["improved"] += result.outcome is Outcome.IMPROVED
+        counts["slower"] += result.is_slower
+        counts["seconds"] += round((result.blocks + result.dropped_blocks) * result.block_s)
+    return counts
