@@ -43,7 +43,7 @@ def _measure_latencies(metric: str, latencies_ms: Latencies) -> float | None:
         return None
     q = quantile_of(metric)
     if q is not None:
-        return percentile(latencies_ms, q)
+        return percentile(latencies_ms, q, overwrite_input=True)
     return float(latencies_ms.mean() if metric == "mean_ms" else latencies_ms.max())
 
 

@@ -30,7 +30,7 @@ def quantile_of(metric: str) -> Fraction | None:
     return q if 0 < q < 1 else None
 
 
-def percentile(latencies_ms: Latencies, q: Fraction) -> float:
+def percentile(latencies_ms: Latencies, q: Fraction, *, overwrite_input: bool = False) -> float:
     """Return the smallest latency that at least ``q`` of the samples do not exceed.
 
     The ceil(q * n)-th smallest value (nearest rank), so it is always a latency that was measured.
@@ -38,6 +38,7 @@ def percentile(latencies_ms: Latencies, q: Fraction) -> float:
     Args:
         latencies_ms: Latencies of one request name in one window, shape ``(samples,)``, any order.
         q: Quantile in (0, 1], exact: ``ceil(0.07 * 100)`` is 8 in floats.
+        overwrite_input: Put ``latencies_ms`` into another order rather than copy it.
 
     Returns:
         Milliseconds.
@@ -50,7 +51,9 @@ def percentile(latencies_ms: Latencies, q: Fraction) -> float:
     if not latencies_ms.size:
         raise NoSamples("a percentile of no samples does not exist")
     rank = max(1, math.ceil(q * latencies_ms.size))
-    return float(np.partition(latencies_ms, rank - 1)[rank - 1])
+    ordered = latencies_ms if overwrite_input else latencies_ms.copy()
+    ordered.partition(rank - 1)
+    return float(ordered[rank - 1])
 
 
 def required_samples(q: Fraction) -> int:

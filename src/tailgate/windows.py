@@ -50,9 +50,9 @@ def summarise(samples: Samples, duration_s: float) -> RequestSummary:
         samples=len(samples),
         failures=samples.failures,
         mean_ms=float(latencies.mean()) if some else None,
-        p50_ms=percentile(latencies, P50) if some else None,
-        p95_ms=percentile(latencies, P95) if some else None,
-        p99_ms=percentile(latencies, P99) if some else None,
+        p50_ms=percentile(latencies, P50, overwrite_input=True) if some else None,
+        p95_ms=percentile(latencies, P95, overwrite_input=True) if some else None,
+        p99_ms=percentile(latencies, P99, overwrite_input=True) if some else None,
         max_ms=float(latencies.max()) if some else None,
         throughput_rps=latencies.size / duration_s if duration_s > 0 else 0.0,
     )

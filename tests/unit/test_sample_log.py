@@ -59,3 +59,9 @@ def test_successes_with_failures_between_them_are_picked_one_by_one():
     for number, outcome in enumerate([0, 1, 0, 2]):
         log.add("GET", "a", number, 10.0 + number, outcome)
     assert log.finish().success_latencies_ms.tolist() == [10.0, 12.0]
+
+
+def test_reordering_the_success_latencies_leaves_the_samples_alone(log):
+    samples = log.finish()
+    samples.success_latencies_ms.sort()
+    assert samples.latency_ms.tolist() == [3000.0, 5.0, 7.0]
