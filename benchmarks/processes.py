@@ -84,7 +84,7 @@ class StaticServer(Nginx):
     """A real nginx that answers everything from memory and notes when it did."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox, [], template=FOLDER / "nginx.conf")
+        super().__init__(sandbox, [], template=FOLDER / "nginx.conf", health_path=AT_ONCE)
         self._moments = sandbox.directory / self.name / "access.log"
 
     def answers_since(self, position: int) -> tuple[float, ...]:
