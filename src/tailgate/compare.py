@@ -168,7 +168,7 @@ def learn_noise_floor(results: Sequence[LatencyComparison]) -> float:
 
     Source: the estimator of DerSimonian and Laird 1986 for equal weights, https://doi.org/10.1016/0197-2456(86)90046-2,
     with the mean known to be 0; Kalibera and Jones 2013 on repeating at the level that varies,
-    https://doi.org/10.1145/2464157.2464160.
+    https://doi.org/10.1145/2555670.2464160.
     """
     excess = [
         one.rounds * (math.log1p(one.change.value) ** 2 - one.standard_error**2)
