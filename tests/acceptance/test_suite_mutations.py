@@ -29,10 +29,16 @@ class Session:
 
     status: int
     output: str
+    """What it wrote to the terminal, with single blanks for all white space: lines are wrapped."""
     run: dict
     """The only run of the JSON report."""
-    left: list[psutil.Process]
-    """What it had started and what still lives."""
+    started: set[psutil.Process]
+    """What it was seen to have started."""
+
+    @property
+    def left(self):
+        """What still lives."""
+        return [process for process in self.started if is_alive(process)]
 
     def failed_checks(self):
         return {(check["subject"], check["window"], check["metric"]) for check in self.run["checks"] if failed(check)}
@@ -46,17 +52,16 @@ def failed(check):
 def peak(tmp_path):
     """Run ``test_peak`` for 3.6 s with its own stack; ``meanwhile`` sees its process now and then."""
 
-    def peak(meanwhile=lambda session: None, **faults):
+    def peak(*arguments, meanwhile=lambda session: None, **faults):
         command = [sys.executable, "-m", "pytest", "-m", "perf", "perf_tests/test_peak.py", "--perf-time-scale=0.3"]
-        command += [f"--perf-json={tmp_path / 'report.json'}", "-p", "no:cacheprovider"]
+        command += [f"--perf-json={tmp_path / 'report.json'}", "-p", "no:cacheprovider", *arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment |= {f"PRODUCT_SERVICE_{name}": str(value) for name, value in faults.items()}
         with (tmp_path / "output").open("wb") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         started = watch(process, meanwhile)
         (run,) = json.loads((tmp_path / "report.json").read_text())["runs"]
-        left = [one for one in started if is_alive(one)]
-        return Session(process.returncode, (tmp_path / "output").read_text(), run, left)
+        return Session(process.returncode, " ".join((tmp_path / "output").read_text().split()), run, started)
 
     return peak
 
@@ -72,7 +77,6 @@ def watch(process, meanwhile):
             started |= set(session.children(recursive=True))
             meanwhile(session)
         time.sleep(POLL_S)
-    assert len(started) >= 5  # the guard, PostgreSQL, two instances, nginx
     return started
 
 
@@ -80,7 +84,15 @@ def test_the_service_as_it_is_passes(peak):
     session = peak()
     assert (session.status, session.run["verdict"]) == (0, "pass"), session.output
     assert session.run["counters"].items() >= {"oversold_units": 0, "unaccounted_units": 0, "requests_lost": 0}.items()
+    assert len(session.started) >= 5  # the guard, PostgreSQL, two instances, nginx
     assert session.left == []
+
+
+def test_somebody_elses_stack_is_judged_without_its_books(peak, stack):
+    session = peak(f"--perf-stack={stack.url}")
+    assert (session.status, session.run["verdict"]) == (0, "pass"), session.output
+    assert not session.run["counters"].keys() & {"oversold_units", "unaccounted_units", "requests_lost"}
+    assert session.started == set()
 
 
 def test_a_service_that_is_130_ms_slower_breaks_the_p95(peak):
@@ -99,6 +111,7 @@ def test_a_service_that_fails_one_request_in_twenty_breaks_the_failure_ratio(pea
     assert {("total", "total", "failure_ratio"), ("total", "hold", "failure_ratio")} >= session.failed_checks() > set()
     assert "breaks <= 1 %" in session.output
     assert "status 500, expected 200" in session.output
+    assert {error["error"].partition(", ")[0] for error in session.run["errors"]} == {"CatchResponseError: status 500"}
     assert session.run["counters"]["retries"] > 0
     assert session.run["counters"]["unaccounted_units"] == 0
     assert session.left == []
@@ -120,7 +133,7 @@ def test_a_service_that_dies_makes_the_run_invalid(peak):
             killed.extend(child for child in session.children() if child.cmdline() == SERVICE)
             killed[0].kill()
 
-    session = peak(kill_an_instance_under_load)
+    session = peak(meanwhile=kill_an_instance_under_load)
     assert (session.status, session.run["verdict"]) == (1, "invalid"), session.output
     assert [reason for reason in session.run["reasons"] if "was killed by SIGKILL" in reason]
     assert session.run["counters"]["unaccounted_units"] == 0
