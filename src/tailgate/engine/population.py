@@ -38,6 +38,7 @@ class Population:
         self._fixed = {cls.__name__: cls.fixed_count for cls in classes if cls.fixed_count}
         self._users: list[tuple[str, User | None]] = []
         """Class and user in the order of their start; None stands for a user that could not even be made."""
+        self._level = Level(0, 0)
         self._stoppers = Group()
         self.unstoppable = 0
 
@@ -52,6 +53,9 @@ class Population:
         Raises:
             BadInput: A ``LoadTestShape`` asks for a class that is not part of the run.
         """
+        if level == self._level:
+            return
+        self._level = level
         while len(self._users) > level.users:
             self._stop_last()
         shares, have = self._shares(level), Counter(name for name, _ in self._users)
