@@ -76,6 +76,53 @@ class InvalidRun(TailgateError):
         super().__init__("\n".join(lines))
 
 
+class BaselineFileError(TailgateError):
+    """Stored baselines cannot be read or written.
+
+    Attributes:
+        path: The file or directory.
+        reason: What is wrong with it.
+        advice: What to do.
+    """
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        self.path = path
+        self.reason = reason
+        self.advice = advice
+        super().__init__(f"{path}: {reason}; {advice}")
+
+
+class BaselineMismatch(TailgateError):
+    """There is no saved run that this one could be compared with.
+
+    Attributes:
+        scenario: The scenario that was run.
+        decision: Why not, in a sentence.
+        fields: The fields of the saved runs that differ; empty if nothing was saved.
+    """
+
+    def __init__(self, scenario: str, decision: str, fields: Sequence[str] = ()) -> None:
+        self.scenario = scenario
+        self.decision = decision
+        self.fields = tuple(fields)
+        super().__init__(f"{scenario}: {decision}")
+
+
+class InconclusiveComparison(TailgateError):
+    """A comparison could not answer, and was told that this is not enough.
+
+    Attributes:
+        scenario: The scenario that was run.
+        findings: What could not be answered, one sentence each.
+    """
+
+    def __init__(self, scenario: str, findings: Sequence[str]) -> None:
+        self.scenario = scenario
+        self.findings = tuple(findings)
+        lines = [f"{scenario}: the comparison is inconclusive:", *(f"  - {text}" for text in self.findings)]
+        super().__init__("\n".join(lines))
+
+
 class EngineError(TailgateError):
     """Locust, or code that it called for us, raised where it must not."""
 
@@ -95,3 +142,17 @@ class ThresholdBreach(AssertionError):
         lines = [f"{scenario}: {len(self.failed)} {noun} failed:"]
         lines += [f"  - {check}" for check in self.failed]
         super().__init__("\n".join(lines))
+
+
+class Regression(AssertionError):
+    """The candidate is worse than the baseline, beyond noise and beyond what is allowed.
+
+    Attributes:
+        scenario: The scenario that was run.
+        findings: What is worse, one sentence each, worst first.
+    """
+
+    def __init__(self, scenario: str, findings: Sequence[str]) -> None:
+        self.scenario = scenario
+        self.findings = tuple(findings)
+        super().__init__("\n".join([f"{scenario}: regressed:", *(f"  - {text}" for text in self.findings)]))
