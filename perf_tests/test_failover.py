@@ -22,8 +22,11 @@ def test_failover(load: Load, stack: Stack) -> None:
         Stage(name="return", duration_s=3, users=8),
         Stage(name="recovery", duration_s=5, users=8),
     )
-    load(
-        [Shopper],
-        shape=shape,
-        at_stage={"outage": lambda: stack.kill(VICTIM), "return": lambda: stack.start(VICTIM).wait_ready()},
-    ).check()
+    try:
+        load(
+            [Shopper],
+            shape=shape,
+            at_stage={"outage": lambda: stack.kill(VICTIM), "return": lambda: stack.start(VICTIM).wait_ready()},
+        ).check()
+    finally:
+        stack.start(VICTIM).wait_ready()  # the tests that follow want both, also after a run that was cut short
