@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from tailgate.counters import Counters
 from tailgate.errors import BadInput, InvalidRun, StackNotReady, TailgateError, ThresholdBreach
 from tailgate.model import Judged, Stage, Verdict
-from tailgate.shapes import Peak, Shape, Soak, Spike, Stages, Stress
+from tailgate.shapes import Arrivals, Peak, Shape, Soak, Spike, Stages, Stress
 
 if TYPE_CHECKING:
     from tailgate.loading import Load
     from tailgate.run import RunResult
 
 __all__ = [
+    "Arrivals",
     "BadInput",
     "Counters",
     "InvalidRun",

@@ -118,6 +118,7 @@ def _stage_results(run: RunResult) -> tuple[StageResult, ...]:
                 end_s=window.end_s,
                 users=stage.users,
                 users_reached=reached,
+                arrival_rate_rps=stage.arrival_rate_rps,
                 summary=summarise(run.samples.within(judged), judged.duration_s),
             )
         )

@@ -52,10 +52,14 @@ class Stage:
     """Unique within its shape; thresholds refer to it."""
     duration_s: float
     """Its own length in seconds, not the end time since the start."""
-    users: int
-    """Level to move to, and then to hold."""
+    users: int = 0
+    """Level to move to, and then to hold; 0 where requests arrive at a rate."""
     spawn_rate: float | None = None
     """Users started or stopped a second; None moves at once."""
+    arrival_rate_rps: float | None = None
+    """Open model: tasks started a second, however long answers take; None is the closed model of users."""
+    ramp_s: float = 0.0
+    """Open model: seconds at its beginning in which the rate moves from that of the stage before to its own."""
 
     def __post_init__(self) -> None:
         """Refuse what could never be run."""
@@ -69,6 +73,20 @@ class Stage:
             raise ValueError(
                 f"stage {self.name!r}: spawn_rate is {self.spawn_rate}, wanted a positive number of users/s"
             )
+        self._check_arrivals()
+
+    def _check_arrivals(self) -> None:
+        rate = self.arrival_rate_rps
+        if rate is None:
+            if self.ramp_s:
+                raise ValueError(f"stage {self.name!r}: ramp_s is for arrival_rate_rps; users ramp by spawn_rate")
+            return
+        if not 0 < rate < float("inf"):
+            raise ValueError(f"stage {self.name!r}: arrival_rate_rps is {rate}, wanted a positive number a second")
+        if self.users or self.spawn_rate:
+            raise ValueError(f"stage {self.name!r}: has users and an arrival rate, wanted one of them")
+        if not 0 <= self.ramp_s <= self.duration_s:
+            raise ValueError(f"stage {self.name!r}: ramp_s is {self.ramp_s}, wanted 0 to duration_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +237,14 @@ class GeneratorLimits:
     """Lag below this is never held against a run: timers of a shared machine are that coarse."""
     max_cpu_ratio: float = 0.95
     """Processor time of the generator's process over the time of one core."""
+    min_achieved_ratio: float = 0.98
+    """Open model: requests sent over requests that were due."""
+    max_send_lag_ratio: float = 0.05
+    """Open model: send lag p99 over the judged latency."""
+    min_send_lag_ms: float = 3.0
+    """Open model: send lag below this is never held against a run."""
+    max_dispersion: float = 2.0
+    """Index of dispersion of sends; beyond it requests come in herds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +305,8 @@ class StageResult:
     users_reached: int
     """Highest level of living users seen in the stage."""
     summary: RequestSummary
+    arrival_rate_rps: float | None = None
+    """Open model: the rate asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +333,14 @@ class GeneratorHealth:
     """Busy share of all cores of the machine; None where the system does not tell."""
     steal_ratio: float | None
     """Share of processor time that the hypervisor gave to others; None where the system does not tell."""
+    dispersion: float | None = None
+    """Variance over mean of the sends per 10 ms, within seconds; 1 is Poisson. None with too few requests."""
+    due: int | None = None
+    """Open model: tasks that were due by the arrival rate; None in the closed model."""
+    unsent: int | None = None
+    """Open model: tasks of them that could not be started, because every user was busy."""
+    send_lag_p99_ms: float | None = None
+    """Open model: how late requests were sent after they were due; part of their latency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class RunFacts:
     """How far the wall clock moved against the monotonic one."""
     stopped: str = ""
     """What in the code of the users ended the run early; empty if nothing did."""
+    paced_classes: tuple[str, ...] = ()
+    """User classes that wait by Locust's ``constant_pacing`` or ``constant_throughput``."""
     interrupted: str = ""
     """What ended the run from outside, such as ``Ctrl-C``; empty if nothing did."""
     cut: str = ""

@@ -113,6 +113,25 @@ class Spike:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Tasks begin at a rate, however long answers take (open model). One stage, ``arrivals``.
+
+    Gaps between arrivals are exponential (Poisson), and a latency counts from the moment when its task was due, so a
+    stall of the service shows in every request that it held up. For several rates, one after the other, pass
+    ``Stages`` whose stages have an ``arrival_rate_rps``.
+    """
+
+    rate_rps: float = 50.0
+    duration_s: float = 10.0
+    ramp_s: float = 0.0
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The one stage."""
+        return (Stage(name="arrivals", duration_s=self.duration_s, arrival_rate_rps=self.rate_rps, ramp_s=self.ramp_s),)
+
+
 def _ramp(name: str, duration_s: float, users_from: int, users_to: int) -> Stage:
     """Return a stage that takes all of its length to get from one level to the other."""
     distance = abs(users_to - users_from)
@@ -128,6 +147,7 @@ def stretch(stages: Sequence[Stage], factor: float) -> tuple[Stage, ...]:
             stage,
             duration_s=stage.duration_s * factor,
             spawn_rate=stage.spawn_rate / factor if stage.spawn_rate else None,
+            ramp_s=stage.ramp_s * factor,
         )
         for stage in stages
     )
@@ -149,6 +169,12 @@ def check_stages(stages: Sequence[Stage]) -> None:
         problems.append(f"shape: a stage is called {TOTAL!r}, which means the whole run; give it another name")
     if not stages:
         problems.append("shape: has no stages; give it at least one")
+    elif is_open(stages):
+        problems += [
+            f"shape: stage {stage.name!r} has no arrival_rate_rps, and others have; give all of them one, or none"
+            for stage in stages
+            if stage.arrival_rate_rps is None
+        ]
     elif not any(stage.users for stage in stages):
         problems.append("shape: no stage has a user; nothing would be measured")
     level = 0
@@ -172,6 +198,23 @@ def level_at(stages: Sequence[Stage], at_s: float) -> tuple[int, int]:
             return index, _level_after(level, stage, min(at_s - start_s, stage.duration_s))
         level, start_s = stage.users, start_s + stage.duration_s
     raise BadInput(["shape: has no stages; give it at least one"])
+
+
+def is_open(stages: Sequence[Stage]) -> bool:
+    """Tell whether the stages are of the open model: tasks that arrive at a rate instead of users that loop."""
+    return any(stage.arrival_rate_rps is not None for stage in stages)
+
+
+def rate_at(stages: Sequence[Stage], at_s: float) -> float:
+    """Return the arrival rate wanted at ``at_s`` seconds, in tasks a second; 0 past the end."""
+    before_rps, start_s = 0.0, 0.0
+    for stage in stages:
+        rate_rps = stage.arrival_rate_rps or 0.0
+        if at_s < start_s + stage.duration_s:
+            passed = (at_s - start_s) / stage.ramp_s if stage.ramp_s else 1.0
+            return before_rps + (rate_rps - before_rps) * min(1.0, passed)
+        before_rps, start_s = rate_rps, start_s + stage.duration_s
+    return 0.0
 
 
 def _level_after(level: int, stage: Stage, elapsed_s: float) -> int:

@@ -33,6 +33,7 @@ def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) ->
         *_exceptions(run, scenario),
         *_lost_requests(run),
         *_generator_saturated(run, scenario.generator),
+        *_badly_paced(run, scenario.generator),
         *_too_few_samples(run, checks),
     )
 
@@ -117,6 +118,33 @@ def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[st
             f"generator saturated: it used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} of "
             f"one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; use fewer users or longer waits"
         )
+
+
+def _badly_paced(run: RunResult, limits: GeneratorLimits) -> Iterator[str]:
+    """Find requests that were not sent when they should have been."""
+    health, p95_ms = run.generator, run.total.p95_ms
+    if health.due and health.unsent and 1 - health.unsent / health.due < limits.min_achieved_ratio:
+        yield (
+            f"{health.unsent:,} of {health.due:,} tasks that were due were not sent, because every user was busy; "
+            f"at least {limits.min_achieved_ratio:.0%} must be: lower the rate, or find out why the service hangs"
+        )
+    if health.send_lag_p99_ms is not None and p95_ms is not None:
+        limit_ms = max(limits.min_send_lag_ms, limits.max_send_lag_ratio * p95_ms)
+        if health.send_lag_p99_ms > limit_ms:
+            yield (
+                f"generator saturated: requests were sent {render_figure('p99_ms', health.send_lag_p99_ms)} late "
+                f"(p99), more than {render_figure('p99_ms', limit_ms)} is too much beside a p95 of "
+                f"{render_figure('p95_ms', p95_ms)}; lower the rate"
+            )
+    if health.dispersion is not None and health.dispersion > limits.max_dispersion:
+        herds = f"requests were sent in herds (index of dispersion {health.dispersion:.1f} > {limits.max_dispersion:g})"
+        if health.due is not None:
+            yield herds
+        elif run.facts.paced_classes:
+            yield (
+                f"{herds}: constant_pacing and constant_throughput keep the users of "
+                f"{', '.join(run.facts.paced_classes)} in step; use Arrivals, or between() as their wait_time"
+            )
 
 
 def _too_few_samples(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tailgate.model import Scenario, Stage
 from tailgate.percentiles import percentile
 from tailgate.reports.progress import Progress
 from tailgate.run import RunResult
-from tailgate.shapes import Stress, level_at
+from tailgate.shapes import Stress, is_open, level_at, rate_at
 
 if TYPE_CHECKING:
     from tailgate.engine import LiveRun
@@ -62,9 +62,17 @@ class RunMonitor:
             self._scenario,
             samples=samples,
             failures=failures,
-            rps_per_user=len(live.log) / live.user_s if live.user_s > 0 else 0.0,
-            left_user_s=math.inf if live.left_s is None else _left_user_s(self._stages, live.elapsed_s),
+            **self._outlook(live),
         )
+
+    def _outlook(self, live: LiveRun) -> dict[str, float]:
+        """Return what tells how many requests are to come."""
+        if is_open(self._stages):
+            return {"rps_per_user": 1.0, "left_user_s": _left(self._stages, live.elapsed_s, rate_at)}
+        return {
+            "rps_per_user": len(live.log) / live.user_s if live.user_s > 0 else 0.0,
+            "left_user_s": math.inf if live.left_s is None else _left(self._stages, live.elapsed_s, _users_at),
+        }
 
     def on_stage_begin(self, stage: str) -> None:
         """Do what the test asked for at this stage, beside the run."""
@@ -105,8 +113,12 @@ class RunMonitor:
         )
 
 
-def _left_user_s(stages: Sequence[Stage], elapsed_s: float) -> float:
-    """Return the user-seconds that the shape asks for after ``elapsed_s``, from the middles of equal pieces of it."""
+def _users_at(stages: Sequence[Stage], at_s: float) -> float:
+    return level_at(stages, at_s)[1]
+
+
+def _left(stages: Sequence[Stage], elapsed_s: float, at: Callable[[Sequence[Stage], float], float]) -> float:
+    """Return the integral of users, or of a rate, after ``elapsed_s``, from the middles of equal pieces."""
     left_s = max(0.0, sum(stage.duration_s for stage in stages) - elapsed_s)
     piece_s = left_s / _PIECES
-    return sum(level_at(stages, elapsed_s + (number + 0.5) * piece_s)[1] * piece_s for number in range(_PIECES))
+    return sum(at(stages, elapsed_s + (number + 0.5) * piece_s) * piece_s for number in range(_PIECES))

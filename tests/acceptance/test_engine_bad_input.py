@@ -109,7 +109,10 @@ def test_https_at_a_port_that_never_answers_is_refused_in_time(server, monkeypat
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        (None, "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"),
+        (
+            None,
+            "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals or a locust.LoadTestShape",
+        ),
         (3, "shape: 3 is not a shape"),
         (Stages(), "shape: has no stages; give it at least one"),
         (Peak(users=-1), "shape: Peak: stage 'ramp_up': users is -1, wanted a whole number"),

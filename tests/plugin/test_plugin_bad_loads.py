@@ -98,7 +98,7 @@ MESSAGES = {
     "test_case[twins]": "load: 2 user classes are called Reader; their names must differ",
     "test_case[no_tag]": "load: tags brwose match no task of Tagged; its tags: browse",
     "test_case[tag_text]": "load: tags brwose match no task of Tagged; its tags: browse",
-    "test_case[no_shape]": "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike",
+    "test_case[no_shape]": "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals",
     "test_case[short]": "shape: Peak: stage 'hold': duration_s is 0, wanted a positive number of seconds",
     "test_case[negative]": "shape: Peak: stage 'ramp_up': users is -1, wanted a whole number, 0 or more",
     "test_case[same_names]": "shape: two stages are called 'only'; names must differ",

@@ -205,15 +205,18 @@ def test_a_time_limit_is_a_positive_number(host, name, value):
 @pytest.mark.parametrize(
     ("shape", "problem"),
     [
-        (None, "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"),
+        (
+            None,
+            "shape: None is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals or a locust.LoadTestShape",
+        ),
         (
             Peak,
             (
-                "shape: <class 'tailgate.shapes.Peak'> is not a shape; pass Stages, Peak, Stress, Soak, Spike or a "
-                "locust.LoadTestShape"
+                "shape: <class 'tailgate.shapes.Peak'> is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals "
+                "or a locust.LoadTestShape"
             ),
         ),
-        ([1], "shape: [1] is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"),
+        ([1], "shape: [1] is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals or a locust.LoadTestShape"),
         ((), "shape: has no stages; give it at least one"),
         (Stages(), "shape: has no stages; give it at least one"),
         (Peak(users=-5), "shape: Peak: stage 'ramp_up': users is -5, wanted a whole number, 0 or more"),

@@ -6,7 +6,7 @@ from tailgate.engine import LiveRun
 from tailgate.model import Stage
 from tailgate.samples import Outcome, SampleLog
 from tailgate.shapes import Peak, Spike, Stress
-from tailgate.watching import RunMonitor, _left_user_s
+from tailgate.watching import RunMonitor, _left, _users_at
 from tests.unit.run_examples import requests, run, scenario, total
 
 HOLD = (Stage(name="hold", duration_s=100, users=1),)
@@ -129,4 +129,4 @@ def test_an_action_is_done_when_its_stage_begins_and_what_it_raises_is_told():
     ],
 )
 def test_what_a_shape_still_asks_for_is_known_to_a_few_percent(shape, elapsed_s, left):
-    assert _left_user_s(shape.stages, elapsed_s) == pytest.approx(left, rel=0.03)
+    assert _left(shape.stages, elapsed_s, _users_at) == pytest.approx(left, rel=0.03)

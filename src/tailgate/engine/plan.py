@@ -16,10 +16,10 @@ from locust import LoadTestShape, User
 from locust.runners import Runner
 
 from tailgate.engine.preflight import check_host
-from tailgate.engine.users import find_problems
+from tailgate.engine.users import find_open_problems, find_problems
 from tailgate.errors import BadInput
 from tailgate.model import Stage
-from tailgate.shapes import check_stages, level_at, stretch
+from tailgate.shapes import check_stages, is_open, level_at, stretch
 
 LOCUST_SHAPE_STAGE = "shape"
 """Name of the one stage that a ``locust.LoadTestShape`` has."""
@@ -103,6 +103,8 @@ def make_plan(
         stages, locust_shape = _read_shape(shape, time_scale)
     except BadInput as error:
         problems += error.problems
+    if is_open(stages):
+        problems += find_open_problems(user_classes)
     try:
         check_host(host)
     except BadInput as error:
@@ -148,9 +150,8 @@ def _read_shape(shape: Any, time_scale: float) -> tuple[tuple[Stage, ...], Calla
     except ValueError as error:  # What a stage was given, such as a negative length.
         raise BadInput([f"shape: {type(shape).__name__}: {error}"]) from error
     if not isinstance(stages, Sequence) or not all(isinstance(stage, Stage) for stage in stages):
-        raise BadInput(
-            [f"shape: {shape!r} is not a shape; pass Stages, Peak, Stress, Soak, Spike or a locust.LoadTestShape"]
-        )
+        known = "Stages, Peak, Stress, Soak, Spike, Arrivals or a locust.LoadTestShape"
+        raise BadInput([f"shape: {shape!r} is not a shape; pass {known}"])
     check_stages(stages)
     return stretch(stages, time_scale), None
 

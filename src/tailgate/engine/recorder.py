@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from array import array
 from typing import Any
 
+from gevent import getcurrent
 from locust import User
 from locust.contrib.fasthttp import FastResponse
 
@@ -23,6 +25,12 @@ class Recorder:
         """Requests that a tracked client began."""
         self.answered = 0
         """Requests of a tracked client of which an outcome was recorded."""
+        self.due_by_greenlet: dict[Any, float] = {}
+        """Open model: when the task of a greenlet was due, by the wall clock, until its first request is recorded."""
+        self.sends_s = array("d")
+        """Open model: when that first request was really sent, in seconds since the run began."""
+        self.send_lags_ms = array("d")
+        """Open model: how late that was."""
         self.user_deaths = Tally()
         self.task_exceptions = Tally()
         self._errors = Tally()
@@ -42,6 +50,8 @@ class Recorder:
         started = event.get("start_time")
         if started is None:
             started = time.time() - latency_ms / 1000
+        if self.due_by_greenlet:
+            started, latency_ms = self._since_due(started, latency_ms)
         method, name = event["request_type"], event["name"]
         self.log.add(method, name, started - self.began, latency_ms, Outcome.FAILURE if exception else Outcome.SUCCESS)
         if exception:
@@ -50,8 +60,20 @@ class Recorder:
     def add_censored(self, method: str, name: str, started: float) -> None:
         """Record a request that was still running when its user was killed."""
         waited_ms = (time.time() - started) * 1000
+        if self.due_by_greenlet:
+            started, waited_ms = self._since_due(started, waited_ms)
         self.log.add(method, name, started - self.began, waited_ms, Outcome.CENSORED)
         self._errors.add(f"{method} {name}", "no answer when the run ended")
+
+    def _since_due(self, started: float, latency_ms: float) -> tuple[float, float]:
+        """Count the first request of an arrived task from the moment when the task was due."""
+        due = self.due_by_greenlet.pop(getcurrent(), None)
+        if due is None:
+            return started, latency_ms
+        lag_ms = (started - due) * 1000
+        self.sends_s.append(started - self.began)
+        self.send_lags_ms.append(lag_ms)
+        return due, latency_ms + lag_ms
 
     def on_user_error(self, user_instance: Any, exception: Exception, **_: Any) -> None:
         """Count an exception of a task; one of ``on_start`` ends its user and is counted there."""

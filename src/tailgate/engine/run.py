@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import gevent
+import numpy as np
 from gevent.pool import Group
 from locust.env import Environment
 from locust.runners import STATE_RUNNING
 
 from tailgate.counters import Counters
+from tailgate.dispersion import index_of_dispersion
+from tailgate.engine.arrivals import Arrivals
 from tailgate.engine.context import RunContext
 from tailgate.engine.events import NoStatistics, RunEvents
 from tailgate.engine.interrupts import Interrupts
@@ -23,14 +26,19 @@ from tailgate.engine.plan import Level, LoadPlan, LocustPace
 from tailgate.engine.population import Population
 from tailgate.engine.probe import HealthProbe
 from tailgate.engine.recorder import Recorder
-from tailgate.engine.users import LoopBlocked, make_run_class
+from tailgate.engine.users import LoopBlocked, is_paced, make_run_class
 from tailgate.errors import EngineError
+from tailgate.model import GeneratorHealth, Window
 from tailgate.run import RunFacts, RunResult
 from tailgate.samples import SampleLog, Samples
+from tailgate.shapes import is_open
+from tailgate.windows import after_warmup, stage_windows
 
 TICK_S = 0.05
 """How often the level is set; ramps move in steps of this length."""
 _PROGRESS_S = 0.25
+_UNSTEADY_S = 1.0
+"""How long the users that a stage starts at once stay in step."""
 _RESOLVER_PATIENCE_S = 1.0
 
 
@@ -100,6 +108,7 @@ class _Run:
         self._reached = [0]
         self._most_users = 0
         self._facts = RunFacts()
+        self._arrived: tuple[int, int] | None = None
 
     def result(self) -> RunResult:
         context = RunContext(
@@ -117,12 +126,18 @@ class _Run:
         runner = environment.create_local_runner()
         environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
         events.adopt_global_listeners()
-        population = Population(runner, classes, context, self._plan.stop_timeout_s)
+        population: Population | Arrivals
+        if is_open(self._plan.stages):
+            population = Arrivals(environment, classes, context, self._plan.stages, self._plan.stop_timeout_s)
+        else:
+            population = Population(runner, classes, context, self._plan.stop_timeout_s)
         with Interrupts() as interrupts, _each_message_once():
             try:
                 environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
                 environment.events.test_start.fire(environment=environment)
                 runner.update_state(STATE_RUNNING)
+                if isinstance(population, Arrivals):
+                    population.warm_up()
                 self._drive(population, interrupts, runner)
             except KeyboardInterrupt:
                 population.kill_all()
@@ -140,15 +155,20 @@ class _Run:
             unreported=max(0, self._recorder.sent - self._recorder.answered),
             unstoppable_users=population.unstoppable,
             interrupted=interrupts.seen,
+            paced_classes=tuple(cls.__name__ for cls in classes if is_paced(cls)),
         )
+        if isinstance(population, Arrivals):
+            self._arrived = (population.due, population.unsent)
         return self._result_of(self._recorder.log.finish())
 
-    def _drive(self, population: Population, interrupts: Interrupts, runner: Any) -> None:
+    def _drive(self, population: Population | Arrivals, interrupts: Interrupts, runner: Any) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
         pace = self._plan.pace(runner)
         # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
         self._recorder.began, began_s = time.time(), time.perf_counter()
         self._probe.start()
+        if isinstance(population, Arrivals):
+            population.begin()
         self._monitor.on_stage_begin(self._plan.stages[0].name)
         progress_at_s = 0.0
         while not interrupts.seen:
@@ -177,11 +197,11 @@ class _Run:
         drift_s = (time.time() - self._recorder.began) - (time.perf_counter() - began_s)
         self._facts = replace(self._facts, clock_jump_s=drift_s)
 
-    def _move(self, population: Population, level: Level) -> None:
+    def _move(self, population: Population | Arrivals, level: Level) -> None:
         population.move_to(level)
         self._reached[-1] = max(self._reached[-1], population.alive)
 
-    def _finish_stage(self, population: Population) -> None:
+    def _finish_stage(self, population: Population | Arrivals) -> None:
         """Bring a stage to its own end: a ramp's last users are due between its last tick and that."""
         if self._plan.locust_shape is None:
             self._move(population, Level(self._stage, self._plan.stages[self._stage].users))
@@ -213,7 +233,7 @@ class _Run:
             user_s=self._user_s,
         )
 
-    def _end(self, population: Population, runner: Any) -> None:
+    def _end(self, population: Population | Arrivals, runner: Any) -> None:
         """Stop everything that this run started, whatever happened."""
         try:
             self._probe.stop()
@@ -245,8 +265,29 @@ class _Run:
             warmup_s=self._warmup_s,
             errors=self._recorder.errors,
             counters=dict(self._counters.as_dict()),
-            generator=self._probe.health(len(samples)),
+            generator=self._health(samples),
             facts=self._facts,
+        )
+
+    def _health(self, samples: Samples) -> GeneratorHealth:
+        health = self._probe.health(len(samples))
+        if self._arrived is None:
+            return replace(health, dispersion=index_of_dispersion(samples.start_s, self._steady_windows()))
+        lags_ms = np.array(self._recorder.send_lags_ms or [0.0])
+        return replace(
+            health,
+            dispersion=index_of_dispersion(np.array(self._recorder.sends_s), self._steady_windows()),
+            due=self._arrived[0],
+            unsent=self._arrived[1],
+            send_lag_p99_ms=float(np.quantile(lags_ms, 0.99)),
+        )
+
+    def _steady_windows(self) -> tuple[Window, ...]:
+        """Return the stages without their beginnings, where users start all at once or the rate still moves."""
+        windows = stage_windows(self._plan.stages, ended_s=self._elapsed_s)
+        return tuple(
+            after_warmup(window, window.start_s + max(_UNSTEADY_S, stage.ramp_s))
+            for window, stage in zip(windows, self._plan.stages, strict=False)
         )
 
 

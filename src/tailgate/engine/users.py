@@ -35,6 +35,17 @@ def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str
     return problems
 
 
+def find_open_problems(user_classes: Sequence[Any]) -> list[str]:
+    """Return what keeps the classes from doing single tasks that arrive at a rate."""
+    return [
+        f"load: {item.__name__} has the task set {task.__name__}, which runs on and on; tasks that arrive at a rate "
+        f"must be methods or functions"
+        for item in user_classes
+        for task in dict.fromkeys(getattr(item, "tasks", None) or ())
+        if isinstance(task, type)
+    ]
+
+
 def make_run_class(user_class: type[User], tags: frozenset[str], context: RunContext) -> type[User]:
     """Return a subclass for one run, with its own tasks, host, counters and tracking of requests."""
 
@@ -149,6 +160,12 @@ def _run_until_ended(user: User, run: Callable[[], None], context: RunContext) -
         recorder.user_deaths.add(kind, cause)
     elif isinstance(cause, BaseException):
         recorder.task_exceptions.add(f"{kind}.on_stop", cause)
+
+
+def is_paced(user_class: type[User]) -> bool:
+    """Tell whether the class waits by Locust's ``constant_pacing`` or ``constant_throughput``."""
+    wait_time = getattr(user_class, "wait_time", None)
+    return getattr(wait_time, "__qualname__", "").startswith(("constant_pacing", "constant_throughput"))
 
 
 def is_alive(user: User) -> bool:

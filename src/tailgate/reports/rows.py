@@ -106,6 +106,8 @@ def _stage_row(stage: Mapping[str, Any], checks: Sequence[Check]) -> Row:
         alike = [check for check in own if mark(check) == mark(shown)]
         limit = short_limit(shown) if shown.subject == TOTAL else f"{len(alike)} of {count_of(len(own), 'check')}"
     is_short = stage["users_reached"] < stage["users"]
-    users = f"{stage['users_reached']:,} of {stage['users']:,}" if is_short else f"{stage['users']:,}"
-    name = f"{stage['name']} ({users} users)"
+    level = f"{stage['users_reached']:,} of {stage['users']:,}" if is_short else f"{stage['users']:,}"
+    rate_rps = stage.get("arrival_rate_rps")
+    load = f"{level} users" if rate_rps is None else f"{rate_rps:g}/s"
+    name = f"{stage['name']} ({load})"
     return Row(name=name, summary=stage["summary"], shown=shown, limit=limit, is_short=is_short)
