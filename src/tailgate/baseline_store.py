@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from tailgate.baseline import Baseline
 from tailgate.baseline_file import parse_file, render_file
 from tailgate.errors import BadInput, BaselineFileError
+from tailgate.model import Verdict
 
 DEFAULT_NAME = "default"
 """What ``--perf-save`` and ``--perf-compare`` mean without a name."""
@@ -94,7 +95,10 @@ class BaselineStore:
         Raises:
             BadInput: ``name`` is not a safe name.
             BaselineFileError: The file is broken or newer, or the system refused.
+            ValueError: The run failed or was invalid; see ``tailgate.baseline.refusal``.
         """
+        if run.verdict not in (Verdict.PASS, Verdict.WARN):
+            raise ValueError(f"a run whose verdict is {run.verdict} cannot be a baseline")
         path = self._path(name, run.scenario)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +175,8 @@ def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(text.encode("utf-8"))
+            # Half a character of a request's name, which UTF-8 cannot hold, becomes what JSON writes for it.
+            file.write(text.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tailgate import baseline_store
 from tailgate.baseline_store import BaselineStore, check_name, file_name
 from tailgate.errors import BadInput, BaselineFileError
-from tests.unit.baseline_examples import history, saved
+from tailgate.model import Verdict
+from tests.unit.baseline_examples import history, saved, series
 
 PEAK = Path(".tailgate", "baselines", "main", "peak.json")
 
@@ -143,6 +144,21 @@ def test_a_directory_that_cannot_be_synced_does_not_matter(store, monkeypatch):
     store.save("main", saved())
 
     assert len(store.load("main", "peak")) == 1
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INVALID])
+def test_a_run_that_did_not_pass_is_never_saved(store, tmp_path, verdict):
+    with pytest.raises(ValueError, match=f"^a run whose verdict is {verdict} cannot be a baseline$"):
+        store.save("main", saved(verdict=verdict))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_half_a_character_comes_back(store):
+    odd = saved(requests={"GET a\udc80b": series(), "GET ü": series()})
+    store.save("main", odd)
+
+    assert store.load("main", "peak") == (odd,)
 
 
 @pytest.mark.parametrize("text", ["{", '{"schema": 2}'])
