@@ -14,6 +14,6 @@ def test_stages(load: Load) -> None:
     """A quiet and a busy hour, in seconds."""
     shape = Stages(
         Stage(name="quiet", duration_s=5, users=5, spawn_rate=10),
-        Stage(name="busy", duration_s=7, users=12, spawn_rate=10),
+        Stage(name="busy", duration_s=9, users=12, spawn_rate=10),
     )
     load([Shopper], shape=shape).check()
