@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
+from tailgate.baselining import compare_with_saved, identify_load, record_to_save
 from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
-from tailgate.errors import BadInput, InvalidRun, ThresholdBreach, ThresholdFileError
+from tailgate.errors import BadInput, InvalidRun, TailgateError, ThresholdFileError
 from tailgate.model import Judged, Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
 if TYPE_CHECKING:
+    from tailgate.baseline import LoadIdentity
+    from tailgate.baseline_compare import BaselineComparison
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
 
@@ -45,6 +48,7 @@ class Slot:
 
     run: RunResult
     scenario: Scenario
+    identity: LoadIdentity
     judged: Judged | None = None
 
 
@@ -137,7 +141,7 @@ class Load:
         actions = dict(at_stage or {})
         _check_stage_names(limits, plan, actions)
         run, ends = self._run(plan, limits, shape, actions)
-        slot = Slot(run, limits)
+        slot = Slot(run, limits, identify_load(plan, shape, self._item.config.getoption("perf_stack")))
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
             _judge(self._item, slot)
@@ -261,7 +265,7 @@ def _judge_rest(item: pytest.Item) -> None:
     for slot in _unjudged(item):
         try:
             _judge_now(item, slot, slot.run)
-        except (InvalidRun, ThresholdBreach) as error:
+        except (TailgateError, AssertionError) as error:
             first_error = first_error or error
     if first_error is not None:
         raise first_error
@@ -272,14 +276,19 @@ def _unjudged(item: pytest.Item) -> list[Slot]:
     return [slot for slot in runs.slots if slot.judged is None] if runs else []
 
 
-def _judge(item: pytest.Item, slot: Slot) -> Judged:
-    """Judge a run and put it into the log, instead of what it was judged before."""
+def _judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
+    """Judge a run and put it into the log, instead of what it was judged before; return how it compares."""
     from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
     from tailgate.judge import judge_run  # noqa: PLC0415
 
     slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
-    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged)
-    return slot.judged
+    log = item.config.stash[RUN_LOG]
+    log.put(item.nodeid, id(slot), slot.judged)  # before what reads files, and may fail
+    load = (slot.scenario, slot.identity)
+    slot.judged, comparison = compare_with_saved(item.config, slot.run, slot.judged, *load)
+    baseline, refusal = record_to_save(item.config, slot.run, slot.judged, *load)
+    log.put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
+    return comparison
 
 
 def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
@@ -288,9 +297,14 @@ def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
     from tailgate.judge import raise_for_verdict  # noqa: PLC0415
 
     slot.run = run
-    judged = _judge(item, slot)
-    raise_for_verdict(judged)
-    return judged
+    comparison = _judge(item, slot)
+    assert slot.judged is not None
+    if comparison is not None:
+        from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
+
+        raise_for_comparison(comparison)
+    raise_for_verdict(slot.judged)
+    return slot.judged
 
 
 def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:

@@ -372,3 +372,5 @@ class Judged:
     """Processor, system and versions; JSON values."""
     notes: tuple[str, ...] = ()
     """What a reader should know and no check says, such as the breaking point."""
+    comparison: tuple[str, ...] = ()
+    """What the run is worth beside saved ones, in sentences; empty if it was not compared."""

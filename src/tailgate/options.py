@@ -26,6 +26,12 @@ class Options:
     time_scale: float
     is_check_only: bool
     aborts_on_fail: bool
+    save: str | None
+    """Name of the baseline to save runs under."""
+    compare: str | None
+    """Name of the baseline to compare runs with."""
+    is_strict: bool
+    """Whether a comparison that decides nothing fails."""
 
 
 OPTIONS = pytest.StashKey[Options]()
@@ -62,6 +68,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end a run early when its failure budget can no longer be kept",
     )
+    for option, what in {"--perf-save": "save passing runs as", "--perf-compare": "judge runs beside"}.items():
+        group.addoption(
+            option, nargs="?", const="default", metavar="=NAME", help=f"{what} baseline NAME (default: default)"
+        )
+    group.addoption("--perf-list", action="store_true", help="show the saved baselines, and stop")
+    group.addoption("--perf-strict", action="store_true", help="let a comparison that decides nothing fail")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,6 +111,9 @@ def read_options(config: pytest.Config) -> Options:
         time_scale=_time_scale(config.getoption("perf_time_scale")),
         is_check_only=config.getoption("perf_check"),
         aborts_on_fail=config.getoption("perf_abort_on_fail"),
+        save=_baseline_name(config, "--perf-save"),
+        compare=_baseline_name(config, "--perf-compare"),
+        is_strict=config.getoption("perf_strict"),
     )
     _check_stack(config.getoption("perf_stack"))
     if not hasattr(config, "workerinput"):
@@ -106,6 +121,18 @@ def read_options(config: pytest.Config) -> Options:
         _check_writable("--perf-json", options.json, "JSON report")
         _check_writable("--perf-summary", options.summary if summary else None, "summary")
     return options
+
+
+def _baseline_name(config: pytest.Config, option: str) -> str | None:
+    name: str | None = config.getoption(option.removeprefix("--").replace("-", "_"))
+    if name is None:
+        return None
+    from tailgate.baseline_store import check_name  # noqa: PLC0415 - only if asked for
+
+    try:
+        return check_name(name)
+    except TailgateError as error:
+        raise pytest.UsageError(f"{option}: {error}") from error
 
 
 def _check_writable(option: str, path: Path | None, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tailgate import reporting, unpatched
+from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
 from tailgate.loading import load, perf_target, pytest_runtest_call, pytest_runtest_setup
 from tailgate.options import OPTIONS, pytest_addoption, pytest_load_initial_conftests, read_options
@@ -34,6 +35,7 @@ __all__ = [
     "load",
     "perf_target",
     "pytest_addoption",
+    "pytest_cmdline_main",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_load_initial_conftests",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tailgate.errors import TailgateError, ThresholdBreach
-from tailgate.options import OPTIONS, Options
+from tailgate.baselining import save_records
+from tailgate.errors import Regression, TailgateError, ThresholdBreach
+from tailgate.options import OPTIONS
 
 if TYPE_CHECKING:
     from tailgate.model import Judged
@@ -29,13 +30,31 @@ class RunLog:
         """What ``--perf-check`` found to be right."""
         self.exit_status: int | None = None
         """Status of the process, if a signal says which."""
+        self.baselines: list[Record] = []
+        """Runs to be saved."""
+        self.saved: list[str] = []
+        """What became of them, a line each."""
         self._waiting: dict[str, dict[int, Record]] = {}
+        self._baselines: dict[str, dict[int, tuple[Record | None, str]]] = {}
 
-    def put(self, nodeid: str, run: int, judged: Judged) -> None:
-        """Keep a judged run until the report of its test takes it; the same run again replaces it."""
+    def put(self, nodeid: str, run: int, judged: Judged, *, baseline: Record | None = None, refusal: str = "") -> None:
+        """Keep a judged run until the report of its test takes it; the same run again replaces it.
+
+        With it goes what is to be saved as a baseline, or why nothing is.
+        """
         from tailgate.reports.record import run_record  # noqa: PLC0415 - only when there was a load
 
         self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
+        self._baselines.setdefault(nodeid, {})[run] = (baseline, refusal)
+
+    def take_baselines(self, nodeid: str, *, is_passed: bool) -> tuple[list[Record], list[str]]:
+        """Give away what a test has to save, nothing if it failed, and why nothing is saved of other runs."""
+        pairs = list(self._baselines.pop(nodeid, {}).values())
+        refusals = [refusal for _, refusal in pairs if refusal]
+        records = [record for record, _ in pairs if record is not None]
+        if not is_passed and records:
+            return [], [*refusals, f"{nodeid}: not saved: the test failed"]
+        return records, refusals
 
     def take(self, nodeid: str) -> list[Record]:
         """Give the runs of one test away, in the order in which they were made, not judged."""
@@ -55,7 +74,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the test's runs on its report, which travels to the controller under xdist; show errors as messages."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, TailgateError | ThresholdBreach):
+    if call.excinfo is not None and isinstance(call.excinfo.value, TailgateError | ThresholdBreach | Regression):
         # The message tells everything; a page of frames would hide it.
         report.longrepr = call.excinfo.getrepr(style="value", chain=False)
     if call.when != "setup":  # What a fixture loaded and judged in setup waits for the test.
@@ -64,6 +83,8 @@ def pytest_runtest_makereport(
             from tailgate.reports.junit import properties  # noqa: PLC0415 - only when there was a load
 
             report.tailgate_runs = records  # type: ignore[attr-defined] # carried as plain JSON
+            baselines = item.config.stash[RUN_LOG].take_baselines(item.nodeid, is_passed=report.passed)
+            report.tailgate_baselines = baselines  # type: ignore[attr-defined]
             item.user_properties += [pair for record in records for pair in properties(record)]
             report.user_properties = list(item.user_properties)
     return report
@@ -78,6 +99,9 @@ class ReportReader:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what ``pytest_runtest_makereport`` put there, maybe in another process."""
         self._log.records.extend(getattr(report, "tailgate_runs", []))
+        records, refusals = getattr(report, "tailgate_baselines", ([], []))
+        self._log.baselines.extend(records)
+        self._log.saved.extend(refusals)
 
 
 def begin(config: pytest.Config) -> None:
@@ -110,7 +134,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     log.records += log.take_all()
     if not config.stash[OPTIONS].is_check_only:
-        log.write_error = "\n".join(_write_files(config.stash[OPTIONS], log.records))
+        log.write_error = "\n".join(_write_files(config, log))
     if log.checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
     if log.usage_error or log.write_error:
@@ -119,35 +143,42 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = log.exit_status
 
 
-def _write_files(options: Options, records: list[Record]) -> list[str]:
-    """Write the reports that were asked for; what could not be written comes back as messages."""
+def _write_files(config: pytest.Config, log: RunLog) -> list[str]:
+    """Write the files that were asked for; what could not be written comes back as messages."""
     errors = []
-    for write in (_write_json, _write_summary):
+    for write in (_write_json, _write_summary, _save_baselines):
         try:
-            write(options, records)
+            write(config, log)
         except TailgateError as error:
             errors.append(str(error))
     return errors
 
 
-def _write_json(options: Options, records: list[Record]) -> None:
+def _save_baselines(config: pytest.Config, log: RunLog) -> None:
+    """Save at the end of the session, so that every comparison in it read what was there before."""
+    log.saved += save_records(config, log.baselines)
+
+
+def _write_json(config: pytest.Config, log: RunLog) -> None:
+    options = config.stash[OPTIONS]
     if options.json is None:
         return
     from tailgate.reports.json_file import write_report  # noqa: PLC0415 - only if asked for
     from tailgate.reports.record import report_document  # noqa: PLC0415
 
-    write_report(options.json, report_document(records))
+    write_report(options.json, report_document(log.records))
 
 
-def _write_summary(options: Options, records: list[Record]) -> None:
+def _write_summary(config: pytest.Config, log: RunLog) -> None:
     """Write the Markdown; a file that others share hears nothing of a session without loads."""
-    if options.summary is None or (options.is_summary_shared and not records):
+    options = config.stash[OPTIONS]
+    if options.summary is None or (options.is_summary_shared and not log.records):
         return
     from tailgate.reports.files import append_text, write_text  # noqa: PLC0415 - only if asked for
     from tailgate.reports.summary import render_markdown  # noqa: PLC0415
 
     write = append_text if options.is_summary_shared else write_text
-    write(options.summary, render_markdown(records), "summary")
+    write(options.summary, render_markdown(log.records), "summary")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -165,8 +196,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line("")
         for line in render_summary(log.records, width=writer.fullwidth, **style):
             terminalreporter.write_line(line)
-    if log.checked:
-        terminalreporter.write_line(log.checked)
+    for line in (log.checked, *log.saved):
+        if line:
+            terminalreporter.write_line(line)
     for message in (log.usage_error, log.write_error):
         if message:
             terminalreporter.write_line(f"ERROR: {message}", red=True)

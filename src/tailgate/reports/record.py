@@ -42,6 +42,7 @@ def run_record(judged: Judged) -> dict[str, Any]:
         "generator": _plain(asdict(judged.generator)),
         "fingerprint": _plain(judged.fingerprint),
         "notes": _plain(judged.notes),
+        "comparison": _plain([sentence.strip() for sentence in judged.comparison]),
     }
 
 

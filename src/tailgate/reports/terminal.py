@@ -141,6 +141,7 @@ def _sentences(record: Mapping[str, Any], checks: Sequence[Check], screen: Scree
         ("warnings", [str(check) for check in ordered if is_broken(check, Severity.WARN)], "yellow"),
         ("errors", _errors(record["errors"], screen), ""),
         ("notes", record["notes"], ""),
+        ("compared", record["comparison"], ""),
     ]
     lines = []
     for label, sentences, tint in blocks:
