@@ -212,8 +212,8 @@ def test_a_time_limit_is_a_positive_number(host, name, value):
         (
             Peak,
             (
-                "shape: <class 'tailgate.shapes.Peak'> is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals "
-                "or a locust.LoadTestShape"
+                "shape: <class 'tailgate.shapes.Peak'> is not a shape; pass Stages, Peak, Stress, Soak, Spike, "
+                "Arrivals or a locust.LoadTestShape"
             ),
         ),
         ([1], "shape: [1] is not a shape; pass Stages, Peak, Stress, Soak, Spike, Arrivals or a locust.LoadTestShape"),
