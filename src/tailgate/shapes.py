@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Protocol
 
 from tailgate.errors import BadInput
@@ -215,6 +216,21 @@ def rate_at(stages: Sequence[Stage], at_s: float) -> float:
             return before_rps + (rate_rps - before_rps) * min(1.0, passed)
         before_rps, start_s = rate_rps, start_s + stage.duration_s
     return 0.0
+
+
+def arrival_times(stages: Sequence[Stage], source: Random) -> Iterator[float]:
+    """Yield when tasks are due, in seconds since the run began: a Poisson process whose rate is ``rate_at``.
+
+    Candidates come at the highest rate, and are thinned out where the rate is lower.
+
+    Source: Lewis and Shedler 1979, https://doi.org/10.1002/nav.3800260304
+    """
+    peak_rps = max(stage.arrival_rate_rps or 0.0 for stage in stages)
+    duration_s = sum(stage.duration_s for stage in stages)
+    due_s = 0.0
+    while (due_s := due_s + source.expovariate(peak_rps)) < duration_s:
+        if source.random() * peak_rps < rate_at(stages, due_s):
+            yield due_s
 
 
 def _level_after(level: int, stage: Stage, elapsed_s: float) -> int:

@@ -125,21 +125,22 @@ def _badly_paced(run: RunResult, limits: GeneratorLimits) -> Iterator[str]:
     health, p95_ms = run.generator, run.total.p95_ms
     if health.due and health.unsent and 1 - health.unsent / health.due < limits.min_achieved_ratio:
         yield (
-            f"{health.unsent:,} of {health.due:,} tasks that were due were not sent, because every user was busy; "
-            f"at least {limits.min_achieved_ratio:.0%} must be: lower the rate, or find out why the service hangs"
+            f"{health.unsent:,} of {count_of(health.due, 'task')} that were due were not sent, since every user was "
+            f"busy or could not start; at least {render_limit('achieved_ratio', limits.min_achieved_ratio)} must be: "
+            "lower the rate, or find out why the service hangs"
         )
     if health.send_lag_p99_ms is not None and p95_ms is not None:
         limit_ms = max(limits.min_send_lag_ms, limits.max_send_lag_ratio * p95_ms)
         if health.send_lag_p99_ms > limit_ms:
+            late, most = render_beside("lag_ms", health.send_lag_p99_ms, [limit_ms]), render_figure("lag_ms", limit_ms)
             yield (
-                f"generator saturated: requests were sent {render_figure('p99_ms', health.send_lag_p99_ms)} late "
-                f"(p99), more than {render_figure('p99_ms', limit_ms)} is too much beside a p95 of "
-                f"{render_figure('p95_ms', p95_ms)}; lower the rate"
+                f"generator saturated: requests were sent {late} late (p99), more than {most} is too much beside a "
+                f"p95 of {render_figure('p95_ms', p95_ms)}; lower the rate"
             )
     if health.dispersion is not None and health.dispersion > limits.max_dispersion:
-        herds = f"requests were sent in herds (index of dispersion {health.dispersion:.1f} > {limits.max_dispersion:g})"
+        herds = f"requests were sent in herds (index of dispersion {health.dispersion:.2f} > {limits.max_dispersion:g})"
         if health.due is not None:
-            yield herds
+            yield f"{herds}: the generator was held up; lower the rate"
         elif run.facts.paced_classes:
             yield (
                 f"{herds}: constant_pacing and constant_throughput keep the users of "

@@ -68,7 +68,10 @@ class RunMonitor:
     def _outlook(self, live: LiveRun) -> dict[str, float]:
         """Return what tells how many requests are to come."""
         if is_open(self._stages):
-            return {"rps_per_user": 1.0, "left_user_s": _left(self._stages, live.elapsed_s, rate_at)}
+            left = _left(self._stages, live.elapsed_s, rate_at)
+            came = _left(self._stages, 0.0, rate_at) - left
+            # Requests a task, and tasks that are to come. A task that waits for its first answer is one as well.
+            return {"rps_per_user": max(1.0, len(live.log) / came) if came > 0 else 1.0, "left_user_s": left}
         return {
             "rps_per_user": len(live.log) / live.user_s if live.user_s > 0 else 0.0,
             "left_user_s": math.inf if live.left_s is None else _left(self._stages, live.elapsed_s, _users_at),

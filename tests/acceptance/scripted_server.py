@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections import Counter
 from itertools import count
 
@@ -83,6 +84,8 @@ async def _behave(path: str, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(3600)
     if name == "drip":
         await _drip(writer)
+    if name == "stall":  # /stall/500: for half a second nobody is answered
+        time.sleep(float(rest) / 1000)  # noqa: ASYNC251 - to block is the point
     if name == "delay":  # /delay/50,200/x: answers after 50 ms, then after 200 ms, then after 50 ms again
         await asyncio.sleep(float(_next_of(path, rest.partition("/")[0])) / 1000)
     if name == "reset":

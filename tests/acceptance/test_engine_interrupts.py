@@ -25,6 +25,7 @@ pytest_plugins = ["tests.acceptance.engine_fixtures"]
 LOADING = """
 import json, sys
 import tailgate.engine
+from tailgate import Arrivals
 from tests.acceptance.engine_runs import Watch, hold, run, visitor
 
 class Telling(Watch):
@@ -34,12 +35,14 @@ class Telling(Watch):
         return super().on_progress(live)
 
 try:
-    result = run(visitor({path!r}), {url!r}, hold(2, 30), monitor=Telling(), stop_timeout_s={stop_timeout_s})
+    result = run(visitor({path!r}), {url!r}, {shape}, monitor=Telling(), stop_timeout_s={stop_timeout_s})
 except KeyboardInterrupt:
     print("KeyboardInterrupt")
 else:
     print(json.dumps([result.facts.interrupted, result.duration_s, len(result.samples), result.samples.censored]))
 """
+
+SHAPES = ("hold(2, 30)", "Arrivals(rate_rps=100, duration_s=30)")
 
 HOLDING = """
 import os, sys
@@ -66,9 +69,9 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def loading(server, path: str = "/", stop_timeout_s: float = 1.0) -> subprocess.Popen[str]:
+def loading(server, shape: str, path: str = "/", stop_timeout_s: float = 1.0) -> subprocess.Popen[str]:
     """Return a process that is in the middle of a load."""
-    process = start(LOADING.format(path=path, url=server.url, stop_timeout_s=stop_timeout_s))
+    process = start(LOADING.format(path=path, url=server.url, shape=shape, stop_timeout_s=stop_timeout_s))
     assert process.stdout.readline() == "loading\n"
     return process
 
@@ -78,9 +81,10 @@ def last_line(process: subprocess.Popen[str]) -> str:
     return output.splitlines()[-1]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
-def test_a_signal_ends_the_run_and_what_was_measured_is_kept(server, number, name):
-    process = loading(server)
+def test_a_signal_ends_the_run_and_what_was_measured_is_kept(server, number, name, shape):
+    process = loading(server, shape)
     process.send_signal(number)
     interrupted, duration_s, samples, censored = json.loads(last_line(process))
     assert (interrupted, samples, censored) == (name, server.count, 0)
@@ -88,8 +92,9 @@ def test_a_signal_ends_the_run_and_what_was_measured_is_kept(server, number, nam
     assert process.returncode == 0
 
 
-def test_a_second_signal_ends_everything_at_once(server):
-    process = loading(server, "/hang", stop_timeout_s=30)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_second_signal_ends_everything_at_once(server, shape):
+    process = loading(server, shape, "/hang", stop_timeout_s=30)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)  # Two signals at once are one signal.
     began = time.monotonic()

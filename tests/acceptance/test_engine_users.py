@@ -95,7 +95,7 @@ def test_on_stop_runs_and_what_it_raises_is_told(server):
 
 
 def test_a_user_that_cannot_be_stopped_is_told_and_does_not_hold_up_the_run(server, monkeypatch):
-    monkeypatch.setattr("tailgate.engine.population._KILL_PATIENCE_S", 0.2)
+    monkeypatch.setattr("tailgate.engine.population.KILL_PATIENCE_S", 0.2)
     released = gevent.event.Event()
 
     def on_stop(user):

@@ -291,3 +291,69 @@ def test_every_reason_is_told():
         "listeners of Locust's events raised",
         "2 requests without an outcome",
     ]
+
+
+# Pace
+
+
+def paced(facts=None, **figures):
+    return run(requests(400, 100), generator=dataclasses.replace(HEALTH, **figures), facts=facts or RunFacts())
+
+
+@pytest.mark.parametrize(("unsent", "is_told"), [(0, False), (20, False), (21, True)])
+def test_tasks_that_were_due_and_not_sent_make_a_run_invalid(unsent, is_told):
+    told = (
+        f"{unsent} of 1,000 tasks that were due were not sent, since every user was busy or could not start; "
+        "at least 98 % must be: lower the rate, or find out why the service hangs"
+    )
+
+    assert reasons_of(paced(due=1000, unsent=unsent)) == ((told,) if is_told else ())
+
+
+def test_a_run_in_which_nothing_was_due_is_told_once():
+    assert reasons_of(run(generator=dataclasses.replace(HEALTH, due=0, unsent=0))) == (
+        "no samples: not one request was made",
+    )
+
+
+# 5 % of a p95 of 100 ms.
+@pytest.mark.parametrize(("lag_ms", "shown"), [(5.0, None), (5.04, "5.04"), (80.0, "80.0")])
+def test_requests_that_are_sent_late_make_a_run_invalid(lag_ms, shown):
+    told = (
+        f"generator saturated: requests were sent {shown} ms late (p99), more than 5.0 ms is too much beside a p95 of "
+        "100 ms; lower the rate"
+    )
+
+    assert reasons_of(paced(send_lag_p99_ms=lag_ms)) == ((told,) if shown else ())
+
+
+def test_a_send_lag_of_3_ms_is_never_held_against_a_run():
+    quick = run(requests(400, 10), generator=dataclasses.replace(HEALTH, send_lag_p99_ms=3.0))
+
+    assert reasons_of(quick) == ()
+
+
+def test_limits_of_the_pace_can_be_set():
+    limits = GeneratorLimits(min_achieved_ratio=0.5, min_send_lag_ms=100.0, max_dispersion=20.0)
+
+    assert reasons_of(paced(due=10, unsent=5, send_lag_p99_ms=80.0, dispersion=19.0), generator=limits) == ()
+
+
+def test_herds_of_an_open_run_make_it_invalid():
+    assert reasons_of(paced(due=10, unsent=0, dispersion=3.25)) == (
+        "requests were sent in herds (index of dispersion 3.25 > 2): the generator was held up; lower the rate",
+    )
+
+
+def test_herds_of_users_that_pace_make_a_run_invalid_and_the_message_says_what_to_use():
+    facts = RunFacts(paced_classes=("Browser", "Buyer"))
+
+    assert " ".join(reasons_of(paced(facts, dispersion=28.0))) == (
+        "requests were sent in herds (index of dispersion 28.00 > 2): constant_pacing and constant_throughput keep "
+        "the users of Browser, Buyer in step; use Arrivals, or between() as their wait_time"
+    )
+    assert reasons_of(paced(facts, dispersion=2.0)) == ()
+
+
+def test_herds_of_other_users_are_told_as_a_figure_only():
+    assert reasons_of(paced(dispersion=28.0)) == ()

@@ -5,7 +5,7 @@ import pytest
 from tailgate.engine import LiveRun
 from tailgate.model import Stage
 from tailgate.samples import Outcome, SampleLog
-from tailgate.shapes import Peak, Spike, Stress
+from tailgate.shapes import Arrivals, Peak, Spike, Stress
 from tailgate.watching import RunMonitor, _left, _users_at
 from tests.unit.run_examples import requests, run, scenario, total
 
@@ -130,3 +130,28 @@ def test_an_action_is_done_when_its_stage_begins_and_what_it_raises_is_told():
 )
 def test_what_a_shape_still_asks_for_is_known_to_a_few_percent(shape, elapsed_s, left):
     assert _left(shape.stages, elapsed_s, _users_at) == pytest.approx(left, rel=0.03)
+
+
+# At 10 tasks a second for 100 s: half of 1,000 tasks are still to come, each as many requests as the others made.
+
+
+@pytest.mark.parametrize(
+    ("requests_a_task", "failures", "is_cut"), [(1, 15, False), (1, 16, True), (3, 45, False), (3, 46, True)]
+)
+def test_the_outlook_of_an_open_run_follows_the_rate_and_the_requests_of_a_task(requests_a_task, failures, is_cut):
+    stages = Arrivals(rate_rps=10, duration_s=100).stages
+    watching = monitor(total("failure_ratio", max=0.01), stages=stages)
+    sent = 500 * requests_a_task
+
+    assert bool(watching.on_progress(live((0, sent - failures, failures)))) is is_cut
+
+
+def test_tasks_that_still_wait_for_their_first_answer_count_as_one_request_each():
+    stages = Arrivals(rate_rps=10, duration_s=100).stages
+    watching = monitor(total("failure_ratio", max=0.01), stages=stages)
+
+    # 60 requests of 500 tasks, and up to 1,000 more: 1 % are 10.
+    assert watching.on_progress(live((0, 50, 10))) == ""
+    assert "of at most 1,060 cannot be kept any more" in monitor(
+        total("failure_ratio", max=0.01), stages=stages
+    ).on_progress(live((0, 49, 11)))

@@ -6,12 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
+import gevent
 from gevent import Greenlet
 from locust import User
 from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.counters import Counters
 from tailgate.engine.recorder import Recorder
+
+KILL_PATIENCE_S = 2.0
+"""How long something that was killed may take to end."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,12 @@ class RunContext:
     """Greenlets other than a user's own that sent requests with its client; they end with the run."""
     sessions: defaultdict[User, list[FastHttpSession]] = field(default_factory=lambda: defaultdict(list))
     """Each user's clients; left to the garbage collector, their sockets would be reported as unclosed."""
+
+    def end_helpers(self, timeout_s: float) -> None:
+        """Wait for the helpers, and kill those that need longer."""
+        helpers = list(self.helpers)
+        gevent.joinall(helpers, timeout=timeout_s)
+        gevent.killall(helpers, timeout=KILL_PATIENCE_S)
 
     def close_sessions_of(self, user: User) -> None:
         """Close the connections of a user that ended, except those that it shares with others."""

@@ -11,12 +11,10 @@ from locust import User
 from locust.runners import Runner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from tailgate.engine.context import RunContext
+from tailgate.engine.context import KILL_PATIENCE_S, RunContext
 from tailgate.engine.plan import Level, allocate
 from tailgate.engine.users import is_alive
 from tailgate.errors import BadInput
-
-_KILL_PATIENCE_S = 2.0
 
 
 class Population:
@@ -73,15 +71,13 @@ class Population:
         while self._users:
             self._stop_last()
         self._stoppers.join()
-        helpers = list(self._context.helpers)
-        gevent.joinall(helpers, timeout=self._stop_timeout_s)
-        gevent.killall(helpers, timeout=_KILL_PATIENCE_S)
+        self._context.end_helpers(self._stop_timeout_s)
 
     def kill_all(self) -> None:
         """End every user now, whatever it is waiting for."""
-        self._stoppers.kill(timeout=_KILL_PATIENCE_S)
-        self._runner.user_greenlets.kill(timeout=_KILL_PATIENCE_S)
-        gevent.killall(list(self._context.helpers), timeout=_KILL_PATIENCE_S)
+        self._stoppers.kill(timeout=KILL_PATIENCE_S)
+        self._runner.user_greenlets.kill(timeout=KILL_PATIENCE_S)
+        self._context.end_helpers(0.0)
 
     def _shares(self, level: Level) -> tuple[dict[str, float], dict[str, int]]:
         if level.user_classes is None:
@@ -116,7 +112,7 @@ class Population:
             user.greenlet.join()
         if is_alive(user):
             user.greenlet.kill(block=False)
-            user.greenlet.join(timeout=_KILL_PATIENCE_S)
+            user.greenlet.join(timeout=KILL_PATIENCE_S)
         if is_alive(user):
             self.unstoppable += 1
 

@@ -18,7 +18,7 @@ from locust.runners import STATE_RUNNING
 
 from tailgate.counters import Counters
 from tailgate.dispersion import index_of_dispersion
-from tailgate.engine.arrivals import Arrivals
+from tailgate.engine.arrivals import Dispatcher
 from tailgate.engine.context import RunContext
 from tailgate.engine.events import NoStatistics, RunEvents
 from tailgate.engine.interrupts import Interrupts
@@ -108,7 +108,7 @@ class _Run:
         self._reached = [0]
         self._most_users = 0
         self._facts = RunFacts()
-        self._arrived: tuple[int, int] | None = None
+        self._dispatcher: Dispatcher | None = None
 
     def result(self) -> RunResult:
         context = RunContext(
@@ -126,9 +126,11 @@ class _Run:
         runner = environment.create_local_runner()
         environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
         events.adopt_global_listeners()
-        population: Population | Arrivals
+        population: Population | Dispatcher
         if is_open(self._plan.stages):
-            population = Arrivals(environment, classes, context, self._plan.stages, self._plan.stop_timeout_s)
+            population = self._dispatcher = Dispatcher(
+                environment, classes, context, self._plan.stages, self._plan.stop_timeout_s
+            )
         else:
             population = Population(runner, classes, context, self._plan.stop_timeout_s)
         with Interrupts() as interrupts, _each_message_once():
@@ -136,8 +138,8 @@ class _Run:
                 environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
                 environment.events.test_start.fire(environment=environment)
                 runner.update_state(STATE_RUNNING)
-                if isinstance(population, Arrivals):
-                    population.warm_up()
+                if isinstance(population, Dispatcher):
+                    population.warm_up(is_interrupted=lambda: bool(interrupts.seen))
                 self._drive(population, interrupts, runner)
             except KeyboardInterrupt:
                 population.kill_all()
@@ -157,18 +159,16 @@ class _Run:
             interrupted=interrupts.seen,
             paced_classes=tuple(cls.__name__ for cls in classes if is_paced(cls)),
         )
-        if isinstance(population, Arrivals):
-            self._arrived = (population.due, population.unsent)
         return self._result_of(self._recorder.log.finish())
 
-    def _drive(self, population: Population | Arrivals, interrupts: Interrupts, runner: Any) -> None:
+    def _drive(self, population: Population | Dispatcher, interrupts: Interrupts, runner: Any) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
         pace = self._plan.pace(runner)
         # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
         self._recorder.began, began_s = time.time(), time.perf_counter()
         self._probe.start()
-        if isinstance(population, Arrivals):
-            population.begin()
+        if isinstance(population, Dispatcher):
+            population.begin(self._recorder.began, began_s)
         self._monitor.on_stage_begin(self._plan.stages[0].name)
         progress_at_s = 0.0
         while not interrupts.seen:
@@ -197,11 +197,11 @@ class _Run:
         drift_s = (time.time() - self._recorder.began) - (time.perf_counter() - began_s)
         self._facts = replace(self._facts, clock_jump_s=drift_s)
 
-    def _move(self, population: Population | Arrivals, level: Level) -> None:
+    def _move(self, population: Population | Dispatcher, level: Level) -> None:
         population.move_to(level)
         self._reached[-1] = max(self._reached[-1], population.alive)
 
-    def _finish_stage(self, population: Population | Arrivals) -> None:
+    def _finish_stage(self, population: Population | Dispatcher) -> None:
         """Bring a stage to its own end: a ramp's last users are due between its last tick and that."""
         if self._plan.locust_shape is None:
             self._move(population, Level(self._stage, self._plan.stages[self._stage].users))
@@ -233,7 +233,7 @@ class _Run:
             user_s=self._user_s,
         )
 
-    def _end(self, population: Population | Arrivals, runner: Any) -> None:
+    def _end(self, population: Population | Dispatcher, runner: Any) -> None:
         """Stop everything that this run started, whatever happened."""
         try:
             self._probe.stop()
@@ -270,23 +270,23 @@ class _Run:
         )
 
     def _health(self, samples: Samples) -> GeneratorHealth:
-        health = self._probe.health(len(samples))
-        if self._arrived is None:
-            return replace(health, dispersion=index_of_dispersion(samples.start_s, self._steady_windows()))
-        lags_ms = np.array(self._recorder.send_lags_ms or [0.0])
+        health, windows = self._probe.health(len(samples)), self._steady_windows()
+        if self._dispatcher is None:
+            return replace(health, dispersion=index_of_dispersion(samples.start_s, windows))
+        lags_ms = self._recorder.send_lags_ms
         return replace(
             health,
-            dispersion=index_of_dispersion(np.array(self._recorder.sends_s), self._steady_windows()),
-            due=self._arrived[0],
-            unsent=self._arrived[1],
-            send_lag_p99_ms=float(np.quantile(lags_ms, 0.99)),
+            dispersion=index_of_dispersion(np.array(self._recorder.sends_s), windows),
+            due=self._dispatcher.due,
+            unsent=self._dispatcher.unsent,
+            send_lag_p99_ms=float(np.quantile(np.array(lags_ms), 0.99)) if lags_ms else None,
         )
 
     def _steady_windows(self) -> tuple[Window, ...]:
         """Return the stages without their beginnings, where users start all at once or the rate still moves."""
         windows = stage_windows(self._plan.stages, ended_s=self._elapsed_s)
         return tuple(
-            after_warmup(window, window.start_s + max(_UNSTEADY_S, stage.ramp_s))
+            after_warmup(window, window.start_s + (stage.ramp_s if stage.arrival_rate_rps else _UNSTEADY_S))
             for window, stage in zip(windows, self._plan.stages, strict=False)
         )
 

@@ -37,13 +37,20 @@ def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str
 
 def find_open_problems(user_classes: Sequence[Any]) -> list[str]:
     """Return what keeps the classes from doing single tasks that arrive at a rate."""
-    return [
-        f"load: {item.__name__} has the task set {task.__name__}, which runs on and on; tasks that arrive at a rate "
-        f"must be methods or functions"
+    sets = [
+        f"load: {item.__name__} has the task set {member.__name__}, which runs on and on; tasks that arrive at a rate "
+        "must be methods or functions"
         for item in user_classes
-        for task in dict.fromkeys(getattr(item, "tasks", None) or ())
-        if isinstance(task, type)
+        for member in dict.fromkeys(getattr(item, "tasks", None) or ())
+        if isinstance(member, type)
     ]
+    fixed = [
+        f"load: {item.__name__} has a fixed_count, which is for users that loop; give it a weight, by which arrivals "
+        "are shared out"
+        for item in user_classes
+        if getattr(item, "fixed_count", 0)
+    ]
+    return [*sets, *fixed]
 
 
 def make_run_class(user_class: type[User], tags: frozenset[str], context: RunContext) -> type[User]:
