@@ -19,7 +19,7 @@ def test_failover(load: Load, stack: Stack) -> None:
     shape = Stages(
         Stage(name="normal", duration_s=5, users=8, spawn_rate=10),
         Stage(name="outage", duration_s=5, users=8),
-        Stage(name="return", duration_s=3, users=8),
+        Stage(name="return", duration_s=5, users=8),
         Stage(name="recovery", duration_s=5, users=8),
     )
     try:

@@ -126,13 +126,18 @@ def make_baseline(
     )
 
 
-def refusal(judged: Judged) -> str:
-    """Return why a run must not be saved as a baseline; empty if it may be."""
+def refusal(judged: Judged, *, worse: str = "") -> str:
+    """Return why a run must not be saved as a baseline; empty if it may be.
+
+    Args:
+        judged: The run with its verdict.
+        worse: What a comparison held against it, if that decided its verdict.
+    """
     if judged.verdict is Verdict.INVALID:
         return f"{judged.scenario}: not saved: the run is invalid: {judged.reasons[0]}"
     if judged.verdict is Verdict.FAIL:
-        failed = worst_first([check for check in judged.checks if check.is_failed])
-        return f"{judged.scenario}: not saved: the run failed: {failed[0]}"
+        failed = [str(check) for check in worst_first([check for check in judged.checks if check.is_failed])]
+        return f"{judged.scenario}: not saved: the run failed: {(failed or [worse])[0]}"
     return ""
 
 

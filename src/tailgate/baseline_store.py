@@ -87,6 +87,22 @@ class BaselineStore:
         text = self._read(path)
         return () if text is None else parse_file(text, path=self._shown(path), scenario=scenario)
 
+    def check_writable(self, name: str) -> None:
+        """Refuse a place where nothing could be saved; directories are made, no file is left.
+
+        Raises:
+            BadInput: ``name`` is not a safe name.
+            BaselineFileError: The system does not let us write there.
+        """
+        directory = self.directory / check_name(name)
+        probe = directory / f".{os.getpid()}.tmp"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as err:
+            raise self._refused(directory, "cannot be written", err) from err
+
     def save(self, name: str, run: Baseline) -> Path:
         """Add a run to those saved before, of which the oldest are dropped, and return the path of the file.
 

@@ -40,13 +40,13 @@ def render_sight(comparison: BaselineComparison) -> str:
     if runs >= needed:
         return (
             f"Runs at different times differ by themselves, here as {runs} saved runs show: it can see {limits}, "
-            "nothing smaller. A duet sees more."
+            "nothing smaller."
         )
     noun = "saved run" if runs == 1 else "saved runs"
     return (
         f"Runs at different times differ by themselves, and {runs} {noun} cannot show how far: with an assumed spread "
         f"of {100 * comparison.rules.assumed_spread_ratio:g} % only {limits} would stand out. It sees almost nothing, "
-        f"and decides nothing: save {needed - runs} more with --perf-save, at other times. A duet sees more."
+        f"and decides nothing: save {needed - runs} more with --perf-save, at other times."
     )
 
 

@@ -20,7 +20,7 @@ from tailgate.model import (
     Verdict,
 )
 from tailgate.run import RunResult
-from tailgate.validity import find_reasons
+from tailgate.validity import count_of, find_reasons
 from tailgate.windows import after_warmup, summarise
 
 
@@ -30,13 +30,14 @@ def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, A
     reasons = find_reasons(run, scenario, checks)
     in_window = run.samples.within(run.window)
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
-    notes = (*run.notes, *([f"cut after {run.duration_s:.1f} s: {run.facts.cut}"] if run.facts.cut else []))
+    unlimited = _unlimited_failures(run, scenario)
+    notes = (*run.notes, *unlimited, *([f"cut after {run.duration_s:.1f} s: {run.facts.cut}"] if run.facts.cut else []))
     return Judged(
         test=run.test,
         scenario=run.scenario,
         started_at=run.started_at,
         duration_s=run.duration_s,
-        verdict=_verdict(reasons, checks),
+        verdict=_verdict(reasons, checks, is_silent_on_failures=bool(unlimited)),
         reasons=reasons,
         checks=checks,
         requests=requests,
@@ -97,14 +98,24 @@ def raise_for_verdict(judged: Judged) -> None:
         raise ThresholdBreach(judged.scenario, failed)
 
 
-def _verdict(reasons: Sequence[str], checks: Sequence[Check]) -> Verdict:
+def _verdict(reasons: Sequence[str], checks: Sequence[Check], *, is_silent_on_failures: bool) -> Verdict:
     if reasons:
         return Verdict.INVALID
     if any(check.is_failed for check in checks):
         return Verdict.FAIL
     if any(check.severity is Severity.WARN and check.outcome is not CheckOutcome.PASS for check in checks):
         return Verdict.WARN
-    return Verdict.PASS
+    return Verdict.WARN if is_silent_on_failures else Verdict.PASS
+
+
+def _unlimited_failures(run: RunResult, scenario: Scenario) -> tuple[str, ...]:
+    """Say that requests failed and no limit asks for it: limits of latency look at successes alone."""
+    is_asked = any(threshold.metric in {"failure_ratio", "failures"} for threshold in scenario.thresholds)
+    total = run.total
+    if is_asked or not total.failures:
+        return ()
+    failed = f"{total.failures:,} of {count_of(total.samples, 'request')} failed"
+    return (f"{failed}, and no limit of the scenario says how many may: add failure_ratio",)
 
 
 def _stage_results(run: RunResult) -> tuple[StageResult, ...]:

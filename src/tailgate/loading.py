@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from tailgate.baselining import compare_with_saved, identify_load, record_to_save
+from tailgate.baselining import compare_with_saved, identify_load, read_saved, record_to_save, why_not_saved
 from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
 from tailgate.errors import BadInput, InvalidRun, TailgateError, ThresholdFileError
 from tailgate.model import Judged, Scenario, match_name
@@ -18,7 +18,7 @@ from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
 if TYPE_CHECKING:
-    from tailgate.baseline import LoadIdentity
+    from tailgate.baseline import Baseline, LoadIdentity
     from tailgate.baseline_compare import BaselineComparison
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
@@ -49,7 +49,11 @@ class Slot:
     run: RunResult
     scenario: Scenario
     identity: LoadIdentity
+    saved: Sequence[Baseline]
+    """Runs to compare with, as they were before the load."""
     judged: Judged | None = None
+    error: Exception | None = None
+    """What its verdict raised, until that has failed the test."""
 
 
 @dataclass(slots=True)
@@ -65,10 +69,22 @@ _FAILURES = (Exception, pytest.fail.Exception)
 _SIGTERM_STATUS = 128 + signal.SIGTERM
 
 
+@dataclass(frozen=True, slots=True)
+class RunningTarget:
+    """Somebody else's running service."""
+
+    url: str
+
+    def check_alive(self) -> Sequence[str]:
+        """Return nothing: what is not ours cannot be watched."""
+        return ()
+
+
 @pytest.fixture
-def perf_target() -> Target | None:
-    """What ``load`` loads when it is given no host; override it to yield your stack."""
-    return None
+def perf_target(request: pytest.FixtureRequest) -> Target | None:
+    """What ``load`` loads when it is given no host: the URL of ``--perf-stack``; override it to yield your stack."""
+    choice = str(request.config.getoption("perf_stack"))
+    return RunningTarget(choice.rstrip("/")) if "://" in choice else None
 
 
 @pytest.fixture
@@ -78,7 +94,10 @@ def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Generato
     request.node.stash[SCENARIOS] = scenarios_of(request.node)
     yield Load(request.node, perf_target)
     # What fixtures loaded after the test, or before it when one of them failed.
-    _judge_rest(request.node)
+    try:
+        _judge_rest(request.node)
+    finally:
+        request.node.stash[RUNS].slots.clear()  # the samples of all tests would fill the memory
 
 
 class Load:
@@ -115,7 +134,7 @@ class Load:
 
         Args:
             users: ``locust.FastHttpUser`` classes.
-            shape: ``Stages``, ``Peak``, ``Stress``, ``Soak``, ``Spike``, a sequence of ``Stage``, or a
+            shape: ``Stages``, ``Peak``, ``Stress``, ``Soak``, ``Spike``, ``Arrivals``, a sequence of ``Stage``, or a
                 ``locust.LoadTestShape``.
             host: Base URL; None takes that of the ``perf_target`` fixture.
             tags: Run only the tasks that carry one of these tags.
@@ -127,6 +146,7 @@ class Load:
 
         Raises:
             BadInput: Something cannot be run as asked; nothing was sent.
+            BaselineFileError: The baseline to compare with, or to save in, cannot be read; nothing was sent.
         """
         __tracebackhide__ = True
         limits = self._scenario(scenario)
@@ -140,15 +160,19 @@ class Load:
         )
         actions = dict(at_stage or {})
         _check_stage_names(limits, plan, actions)
+        config = self._item.config
+        saved = read_saved(config, limits.name)
         run, ends = self._run(plan, limits, shape, actions)
-        slot = Slot(run, limits, identify_load(plan, shape, self._item.config.getoption("perf_stack")))
+        slot = Slot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
             _judge(self._item, slot)
             _pass_on(self._item, run.facts.interrupted)
-        # The run is in its slot by now: should one of these raise, it is judged all the same.
         for end in ends:
-            run = run.with_counters(end(run))
+            try:
+                run = run.with_counters(end(run))
+            except Exception as error:  # noqa: BLE001 - told as a reason against the run
+                run = _with_problem(run, f"counters could not be computed: {type(error).__name__}: {error}")
         slot.run = replace(run, _judge=lambda changed: _judge_now(self._item, slot, changed))
         return slot.run
 
@@ -222,6 +246,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     except _FAILURES as error:
         _report_no_load(item, error)
+        _mark_told(item)
         raise
 
 
@@ -233,9 +258,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
         _judge_rest(item)
         if is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
-            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test never called load()"])
+            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test made no load run"])
     except _FAILURES as error:
         _report_no_load(item, error)
+        _mark_told(item)
         raise
     finally:
         for slot in _unjudged(item):
@@ -251,29 +277,45 @@ def _report_no_load(item: pytest.Item, error: BaseException) -> None:
 
     reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
     judged = judge_nothing(test=item.nodeid, scenario=", ".join(scenarios_of(item)), reasons=reasons)
-    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged)
+    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged, refusal=why_not_saved(item.config, judged))
 
 
 def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
 
 
+def _with_problem(run: RunResult, problem: str) -> RunResult:
+    return replace(run, facts=replace(run.facts, action_errors=(*run.facts.action_errors, problem)))
+
+
 def _judge_rest(item: pytest.Item) -> None:
-    """Judge every run that was not judged yet, then raise what the first bad one means."""
+    """Judge every run that was not judged yet, then raise what the first bad one means.
+
+    Also one whose error the test caught: a run that failed is a test that failed, in every report.
+    """
     __tracebackhide__ = True
-    first_error: Exception | None = None
     for slot in _unjudged(item):
-        try:
+        with suppress(TailgateError, AssertionError):
             _judge_now(item, slot, slot.run)
-        except (TailgateError, AssertionError) as error:
-            first_error = first_error or error
-    if first_error is not None:
-        raise first_error
+    errors = [slot.error for slot in _slots(item) if slot.error is not None]
+    _mark_told(item)
+    if errors:
+        raise errors[0]
+
+
+def _mark_told(item: pytest.Item) -> None:
+    """Note that what the verdicts raised has failed the test, so that it fails no later phase of it."""
+    for slot in _slots(item):
+        slot.error = None
+
+
+def _slots(item: pytest.Item) -> list[Slot]:
+    runs = item.stash.get(RUNS, None)
+    return runs.slots if runs else []
 
 
 def _unjudged(item: pytest.Item) -> list[Slot]:
-    runs = item.stash.get(RUNS, None)
-    return [slot for slot in runs.slots if slot.judged is None] if runs else []
+    return [slot for slot in _slots(item) if slot.judged is None]
 
 
 def _judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
@@ -282,12 +324,13 @@ def _judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
     from tailgate.judge import judge_run  # noqa: PLC0415
 
     slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
-    log = item.config.stash[RUN_LOG]
-    log.put(item.nodeid, id(slot), slot.judged)  # before what reads files, and may fail
-    load = (slot.scenario, slot.identity)
-    slot.judged, comparison = compare_with_saved(item.config, slot.run, slot.judged, *load)
-    baseline, refusal = record_to_save(item.config, slot.run, slot.judged, *load)
-    log.put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
+    slot.judged, comparison = compare_with_saved(
+        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, saved=slot.saved
+    )
+    baseline, refusal = record_to_save(
+        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, comparison=comparison
+    )
+    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
     return comparison
 
 
@@ -296,14 +339,18 @@ def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
     __tracebackhide__ = True
     from tailgate.judge import raise_for_verdict  # noqa: PLC0415
 
-    slot.run = run
-    comparison = _judge(item, slot)
-    assert slot.judged is not None
-    if comparison is not None:
-        from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
+    slot.run, slot.error = run, None
+    try:
+        comparison = _judge(item, slot)
+        assert slot.judged is not None
+        if comparison is not None:
+            from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
 
-        raise_for_comparison(comparison)
-    raise_for_verdict(slot.judged)
+            raise_for_comparison(comparison)
+        raise_for_verdict(slot.judged)
+    except (TailgateError, AssertionError) as error:
+        slot.error = error
+        raise
     return slot.judged
 
 

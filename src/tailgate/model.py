@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tailgate.baseline_rules import BaselineRules
 
 TOTAL = "total"
 """Name of the window, and of the subject, that covers a whole run."""
@@ -235,6 +238,8 @@ class GeneratorLimits:
     """Loop lag p99 over the judged latency (p95 of all successes)."""
     min_loop_lag_ms: float = 10.0
     """Lag below this is never held against a run: timers of a shared machine are that coarse."""
+    max_blocked_ratio: float = 0.05
+    """Share of the time in which the event loop stood still for more than 10 ms."""
     max_cpu_ratio: float = 0.95
     """Processor time of the generator's process over the time of one core."""
     min_achieved_ratio: float = 0.98
@@ -258,6 +263,8 @@ class Scenario:
     max_task_exceptions: int = 0
     """Exceptions raised by tasks beyond this make the run invalid."""
     generator: GeneratorLimits = field(default_factory=GeneratorLimits)
+    baseline: BaselineRules | None = None
+    """How a run is judged beside saved ones; None takes the defaults."""
     source: str = ""
     """``thresholds.yaml:8``, for messages."""
 
@@ -333,6 +340,8 @@ class GeneratorHealth:
     """Busy share of all cores of the machine; None where the system does not tell."""
     steal_ratio: float | None
     """Share of processor time that the hypervisor gave to others; None where the system does not tell."""
+    blocked_ratio: float = 0.0
+    """Share of the time in which that timer was late by more than 10 ms, however few times that was."""
     dispersion: float | None = None
     """Variance over mean of the sends per 10 ms, within seconds; 1 is Poisson. None with too few requests."""
     due: int | None = None

@@ -127,12 +127,26 @@ def _baseline_name(config: pytest.Config, option: str) -> str | None:
     name: str | None = config.getoption(option.removeprefix("--").replace("-", "_"))
     if name is None:
         return None
-    from tailgate.baseline_store import check_name  # noqa: PLC0415 - only if asked for
+    from tailgate.baseline_store import BaselineStore, check_name  # noqa: PLC0415 - only if asked for
 
+    _check_not_a_path(config, option, name)
     try:
-        return check_name(name)
+        check_name(name)
+        if option == "--perf-save" and not hasattr(config, "workerinput"):
+            BaselineStore(config.rootpath).check_writable(name)
     except TailgateError as error:
         raise pytest.UsageError(f"{option}: {error}") from error
+    return name
+
+
+def _check_not_a_path(config: pytest.Config, option: str, name: str) -> None:
+    """Refuse ``--perf-save tests``: the option would take the path for its name, and every test would be run."""
+    given = (*config.invocation_params.args, *config.getini("addopts"))
+    path = config.invocation_params.dir / name.partition("::")[0]
+    if f"{option}={name}" not in given and path.exists():
+        raise pytest.UsageError(
+            f"{option}: took the path {name!r} for its name; give paths before it, or write {option}=NAME"
+        )
 
 
 def _check_writable(option: str, path: Path | None, what: str) -> None:

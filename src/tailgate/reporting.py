@@ -36,6 +36,7 @@ class RunLog:
         """What became of them, a line each."""
         self._waiting: dict[str, dict[int, Record]] = {}
         self._baselines: dict[str, dict[int, tuple[Record | None, str]]] = {}
+        self._failed: set[str] = set()
 
     def put(self, nodeid: str, run: int, judged: Judged, *, baseline: Record | None = None, refusal: str = "") -> None:
         """Keep a judged run until the report of its test takes it; the same run again replaces it.
@@ -47,14 +48,19 @@ class RunLog:
         self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
         self._baselines.setdefault(nodeid, {})[run] = (baseline, refusal)
 
-    def take_baselines(self, nodeid: str, *, is_passed: bool) -> tuple[list[Record], list[str]]:
-        """Give away what a test has to save, nothing if it failed, and why nothing is saved of other runs."""
+    def mark_failed(self, nodeid: str) -> None:
+        """Note that a test did not pass in its setup, its body or its teardown."""
+        self._failed.add(nodeid)
+
+    def take_baselines(self, nodeid: str) -> tuple[list[Record], list[str]]:
+        """Give away what a test that is over has to save, nothing if it failed, and why other runs are not saved."""
         pairs = list(self._baselines.pop(nodeid, {}).values())
         refusals = [refusal for _, refusal in pairs if refusal]
         records = [record for record, _ in pairs if record is not None]
-        if not is_passed and records:
-            return [], [*refusals, f"{nodeid}: not saved: the test failed"]
-        return records, refusals
+        if nodeid not in self._failed:
+            return records, refusals
+        self._failed.discard(nodeid)
+        return [], [*refusals, *(f"{record['scenario']}: not saved: {nodeid} did not pass" for record in records)]
 
     def take(self, nodeid: str) -> list[Record]:
         """Give the runs of one test away, in the order in which they were made, not judged."""
@@ -77,14 +83,19 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and isinstance(call.excinfo.value, TailgateError | ThresholdBreach | Regression):
         # The message tells everything; a page of frames would hide it.
         report.longrepr = call.excinfo.getrepr(style="value", chain=False)
+    log = item.config.stash[RUN_LOG]
+    if not report.passed:
+        log.mark_failed(item.nodeid)
+    if call.when == "teardown":  # Only now it is known whether the test passed.
+        baselines = log.take_baselines(item.nodeid)
+        if any(baselines):
+            report.tailgate_baselines = baselines  # type: ignore[attr-defined] # carried as plain JSON
     if call.when != "setup":  # What a fixture loaded and judged in setup waits for the test.
-        records = item.config.stash[RUN_LOG].take(item.nodeid)
+        records = log.take(item.nodeid)
         if records:
             from tailgate.reports.junit import properties  # noqa: PLC0415 - only when there was a load
 
             report.tailgate_runs = records  # type: ignore[attr-defined] # carried as plain JSON
-            baselines = item.config.stash[RUN_LOG].take_baselines(item.nodeid, is_passed=report.passed)
-            report.tailgate_baselines = baselines  # type: ignore[attr-defined]
             item.user_properties += [pair for record in records for pair in properties(record)]
             report.user_properties = list(item.user_properties)
     return report
@@ -155,8 +166,15 @@ def _write_files(config: pytest.Config, log: RunLog) -> list[str]:
 
 
 def _save_baselines(config: pytest.Config, log: RunLog) -> None:
-    """Save at the end of the session, so that every comparison in it read what was there before."""
-    log.saved += save_records(config, log.baselines)
+    """Save at the end of the session, so that every comparison in it read what was there before.
+
+    Raises:
+        TailgateError: Some could not be written.
+    """
+    lines, errors = save_records(config, log.baselines)
+    log.saved += lines
+    if errors:
+        raise TailgateError("\n".join(dict.fromkeys(errors)))
 
 
 def _write_json(config: pytest.Config, log: RunLog) -> None:

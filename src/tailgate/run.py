@@ -27,7 +27,7 @@ class RunFacts:
     stack_deaths: tuple[str, ...] = ()
     """Services that died without being told to."""
     action_errors: tuple[str, ...] = ()
-    """What the actions that the test had asked for at a stage raised."""
+    """What went wrong with the actions that the test had asked for at a stage, and with what it observes."""
     clock_jump_s: float = 0.0
     """How far the wall clock moved against the monotonic one."""
     stopped: str = ""

@@ -135,6 +135,8 @@ def _describe(breach: _Breach, accepted: list[str]) -> str:
             return "a whole number"
         case ["boolean"]:
             return "true or false"
+        case ["array"]:
+            return f"a list such as {_example(breach.schema)}"
     return f"a mapping such as {_example(breach.schema)}"
 
 
@@ -185,5 +187,6 @@ _WRONG: dict[str, Callable[[_Breach], str]] = {
 }
 _MISSING: dict[str, Callable[[_Breach], str]] = {
     "minProperties": lambda breach: f"is empty; add an entry such as {_example(breach.schema)}",
+    "minItems": lambda breach: f"is empty; write a list such as {_example(breach.schema)}",
     "anyOf": lambda _: "sets neither min nor max, so it checks nothing; add one of them",
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
+from tailgate.baseline_rules import BaselineRules, FindingKind
 from tailgate.errors import ThresholdFileError
 from tailgate.model import TOTAL, GeneratorLimits, Scenario, Severity, Threshold
 from tailgate.threshold_schema import check_schema, is_metric
@@ -149,6 +151,8 @@ def _starts(path: KeyPath) -> list[KeyPath]:
 
 
 def _remove(data: Any, path: KeyPath) -> None:
+    # Of a list that holds something wrong nothing is kept.
+    path = tuple(takewhile(lambda key: isinstance(key, str), path))
     for key in path[:-1]:
         if not isinstance(data, dict) or key not in data:
             return
@@ -218,8 +222,18 @@ class _ScenarioReader:
             warmup_s=float(merged.get("warmup_s", 0.0)),
             max_task_exceptions=int(merged.get("max_task_exceptions", 0)),
             generator=GeneratorLimits(**generator),
+            baseline=self._baseline_rules(merged["baseline"]) if "baseline" in merged else None,
             source=self._source(()),
         )
+
+    def _baseline_rules(self, written: dict[str, Any]) -> BaselineRules:
+        rules = dict(written)
+        if gates := rules.pop("gates", {}):
+            rules["gates"] = tuple((subject, metric) for subject in gates for metric in dict.fromkeys(gates[subject]))
+        severities = rules.pop("severities", {})
+        rules["severities"] = {FindingKind(kind): Severity(severity) for kind, severity in severities.items()}
+        rules["ignore"] = tuple(rules.pop("ignore", ()))
+        return BaselineRules(**rules)
 
     def _merge(self, base: Any, own: dict[str, Any], place: KeyPath) -> dict[str, Any]:
         result = dict(base) if isinstance(base, dict) else {}

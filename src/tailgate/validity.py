@@ -113,6 +113,12 @@ def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[st
                 f"{render_figure('lag_ms', limit_ms)} is too much beside a p95 of {render_figure('p95_ms', p95_ms)}; "
                 "use fewer users or longer waits"
             )
+    if health.blocked_ratio > limits.max_blocked_ratio:
+        share = render_beside("_ratio", health.blocked_ratio, (limits.max_blocked_ratio,))
+        yield (
+            f"generator saturated: its event loop stood still for {share} of the time, allowed are "
+            f"{render_limit('_ratio', limits.max_blocked_ratio)}; users must not block, as time.sleep and requests do"
+        )
     if health.cpu_ratio > limits.max_cpu_ratio:
         yield (
             f"generator saturated: it used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} of "

@@ -20,6 +20,8 @@ from tailgate.shapes import Stress, is_open, level_at, rate_at
 if TYPE_CHECKING:
     from tailgate.engine import LiveRun
 
+ACTION_PATIENCE_S = 30.0
+"""How long after the run an action of its last stage may take."""
 _RECENT = 500
 """The live p95 is over this many last requests."""
 _BUDGET_EVERY_S = 1.0
@@ -46,7 +48,7 @@ class RunMonitor:
         self._stages = stages
         self._aborts_on_fail = aborts_on_fail
         self._actions = actions
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
         self._action_errors: list[str] = []
         self._budget_at_s = 0.0
         self._seen = (0.0, 0)
@@ -81,13 +83,15 @@ class RunMonitor:
         """Do what the test asked for at this stage, beside the run."""
         if stage in self._actions:
             thread = threading.Thread(target=self._act, args=(stage,), name=f"tailgate-at-{stage}", daemon=True)
-            self._threads.append(thread)
+            self._threads[stage] = thread
             thread.start()
 
     def join_actions(self) -> tuple[str, ...]:
-        """Wait until every action is over and return what they raised."""
-        for thread in self._threads:
-            thread.join()
+        """Wait until every action is over and return what they raised, and which took too long."""
+        for stage, thread in self._threads.items():
+            thread.join(timeout=ACTION_PATIENCE_S)
+            if thread.is_alive():
+                self._action_errors.append(f"at_stage {stage!r} did not end within {ACTION_PATIENCE_S:g} s of the run")
         return tuple(self._action_errors)
 
     def _act(self, stage: str) -> None:
@@ -97,7 +101,9 @@ class RunMonitor:
             self._action_errors.append(f"at_stage {stage!r} raised {type(error).__name__}: {error}")
 
     def on_stage_end(self, stage: str, so_far: Callable[[], RunResult]) -> bool:
-        """End a stress run at the first step that breaks."""
+        """End a stress run at the first step that breaks; note an action that outlives its stage."""
+        if stage in self._threads and self._threads[stage].is_alive():
+            self._action_errors.append(f"at_stage {stage!r} was not done when its stage ended; make the stage longer")
         return not isinstance(self._shape, Stress) or not broken_checks(so_far(), self._scenario, stage)
 
     def _progress(self, live: LiveRun) -> Progress:

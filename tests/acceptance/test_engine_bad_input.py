@@ -78,7 +78,20 @@ def test_tags_that_match_nothing_are_refused_with_those_that_there_are(server):
 @pytest.mark.parametrize(
     ("host", "message"),
     [
-        (None, "load: host is None, wanted a base URL such as http://127.0.0.1:8080"),
+        (
+            None,
+            (
+                "load: there is no host; pass host=, set host on the user class, override the fixture perf_target, "
+                "or give --perf-stack=URL"
+            ),
+        ),
+        (
+            "http://127.0.0.1:8080/api?x=1",
+            (
+                "load: host 'http://127.0.0.1:8080/api?x=1' has a query or fragment, wanted "
+                "a base URL such as http://127.0.0.1:8080"
+            ),
+        ),
         ("", "load: host is '', wanted a base URL"),
         ("127.0.0.1:80", "load: host '127.0.0.1:80' has no scheme or name, wanted a base URL"),
         ("localhost:80", "load: host 'localhost:80' has no scheme or name"),

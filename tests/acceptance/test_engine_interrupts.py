@@ -50,8 +50,9 @@ from pathlib import Path
 from tailgate.turns import machine_turn
 
 os.umask(0o077)
-os.setgroups([]) if sys.argv[2] != "0" else None
-os.setuid(int(sys.argv[2]))
+if int(sys.argv[2]) != os.getuid():
+    os.setgroups([])
+    os.setuid(int(sys.argv[2]))
 with machine_turn(lambda: print("waits", flush=True), Path(sys.argv[1])):
     print("turn", flush=True)
     sys.stdin.readline()
@@ -111,6 +112,21 @@ def test_users_that_sleep_with_the_standard_library_saturate_the_generator(serve
     result = run(visitor("", tasks=[sleep]), server.url, hold(3, 0.6))
     assert result.generator.loop_lag_p99_ms > 20
     assert any(reason.startswith("generator saturated") for reason in find_reasons(result, Scenario(name="x"), ()))
+
+
+def test_one_long_block_saturates_the_generator_although_no_percentile_of_the_lags_shows_it(server):
+    blocked = []
+
+    def block_once(user):
+        user.client.get("/")
+        if not blocked:
+            blocked.append(user)
+            time.sleep(0.3)
+
+    result = run(visitor("", tasks=[block_once]), server.url, hold(2, 2))
+    assert result.generator.blocked_ratio > 0.1
+    reasons = find_reasons(result, Scenario(name="x"), ())
+    assert any("its event loop stood still for" in reason for reason in reasons)
 
 
 def test_a_user_that_blocks_the_loop_for_good_is_ended(server, monkeypatch):

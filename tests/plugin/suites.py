@@ -20,6 +20,8 @@ import jsonschema
 
 from tailgate.reports.record import report_schema
 
+ROOT = Path(__file__).parents[2]
+
 PREAMBLE = """
 import pytest
 from locust import FastHttpUser, constant, task
@@ -48,7 +50,7 @@ class Unlucky(FastHttpUser):
 
 DEFAULTS = """
 defaults:
-  generator: {min_loop_lag_ms: 5000, max_cpu_ratio: 2}
+  generator: {min_loop_lag_ms: 5000, max_cpu_ratio: 2, max_blocked_ratio: 1}
 scenarios:
 """
 """The limits of the generator are far off: these tests may share the machine with others."""
@@ -147,6 +149,8 @@ class Suite:
                 "pytest",
                 "-p",
                 "no:cacheprovider",
+                "-p",
+                "tests.plugin.own_turn",
                 *(f"-pno:{plugin}" for plugin in self.without),
                 *args,
             ],
@@ -178,8 +182,8 @@ class Suite:
     def _environment(self) -> dict[str, str]:
         unwanted = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COV_", "LOCUST_", "PYTHONWARNINGS")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        # A directory of its own keeps the suite from waiting for other loads of this machine.
-        return inherited | {"TMPDIR": str(self.directory), "COLUMNS": "80"}
+        python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return inherited | {"TMPDIR": str(self.directory), "COLUMNS": "80", "PYTHONPATH": python_path}
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

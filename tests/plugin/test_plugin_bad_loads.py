@@ -104,7 +104,7 @@ MESSAGES = {
     "test_case[same_names]": "shape: two stages are called 'only'; names must differ",
     "test_case[no_stages]": "shape: has no stages; give it at least one",
     "test_case[odd]": "shape: Odd.tick() returned 'many', wanted (users >= 0, spawn rate > 0[, user classes])",
-    "test_case[no_host]": "load: host is None, wanted a base URL such as http://127.0.0.1:8080",
+    "test_case[no_host]": "load: there is no host; pass host=",
     "test_case[no_scheme]": "load: host '127.0.0.1:80' has no scheme or name, wanted a base URL",
     "test_case[half_host]": "load: host 'http://[::1': Invalid IPv6 URL",
     "test_case[closed]": "load: nobody answers at http://127.0.0.1:1 (Connection refused); is the service running?",

@@ -28,7 +28,7 @@ def test_one_saved_run_sees_almost_nothing_and_says_so():
             "  Runs at different times differ by themselves, and 1 saved run cannot show how far: "
             "with an assumed spread of 15 % only p95 +81.2 % or beyond and failure ratio +1.16 points or beyond "
             "would stand out. It sees almost nothing, and decides nothing: save 4 more with --perf-save, "
-            "at other times. A duet sees more."
+            "at other times."
         ),
     ]
 
@@ -50,8 +50,7 @@ def test_several_saved_runs_say_what_they_see():
         ),
         (
             "  Runs at different times differ by themselves, here as 6 saved runs show: "
-            "it can see p95 +13.9 % or beyond and failure ratio +1.12 points or beyond, nothing smaller. "
-            "A duet sees more."
+            "it can see p95 +13.9 % or beyond and failure ratio +1.12 points or beyond, nothing smaller."
         ),
     ]
 

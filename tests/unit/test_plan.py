@@ -233,7 +233,20 @@ def test_a_shape_that_cannot_be_run_is_refused(host, shape, problem):
 @pytest.mark.parametrize(
     ("host", "problem"),
     [
-        (None, "load: host is None, wanted a base URL such as http://127.0.0.1:8080"),
+        (
+            None,
+            (
+                "load: there is no host; pass host=, set host on the user class, override the fixture perf_target, "
+                "or give --perf-stack=URL"
+            ),
+        ),
+        (
+            "http://127.0.0.1:8080/api?x=1",
+            (
+                "load: host 'http://127.0.0.1:8080/api?x=1' has a query or fragment, wanted "
+                "a base URL such as http://127.0.0.1:8080"
+            ),
+        ),
         ("", "load: host is '', wanted a base URL such as http://127.0.0.1:8080"),
         (
             "127.0.0.1:8080",

@@ -17,6 +17,9 @@ def check_host(host: object) -> None:
     Raises:
         BadInput: What was found, what was wanted, what to do.
     """
+    if host is None:
+        ways = "pass host=, set host on the user class, override the fixture perf_target, or give --perf-stack=URL"
+        raise BadInput([f"load: there is no host; {ways}"])
     if not isinstance(host, str) or not host:
         raise BadInput([f"load: host is {host!r}, wanted a base URL such as http://127.0.0.1:8080"])
     try:
@@ -26,6 +29,10 @@ def check_host(host: object) -> None:
         raise BadInput([f"load: host {host!r}: {error}"]) from error
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise BadInput([f"load: host {host!r} has no scheme or name, wanted a base URL such as http://127.0.0.1:8080"])
+    if url.query or url.fragment:
+        raise BadInput(
+            [f"load: host {host!r} has a query or fragment, wanted a base URL such as http://127.0.0.1:8080"]
+        )
     try:
         with socket.create_connection((url.hostname, port), timeout=_PATIENCE_S) as connection:
             if url.scheme == "https":

@@ -13,6 +13,8 @@ from gevent import get_hub
 from tailgate.model import GeneratorHealth
 
 PROBE_INTERVAL_S = 0.01
+_BLOCKED_MS = 10.0
+"""A loop that is so late stood still. However long it did, that is one lag, of which a percentile takes no note."""
 
 
 class HealthProbe:
@@ -52,10 +54,12 @@ class HealthProbe:
     def health(self, requests: int) -> GeneratorHealth:
         """Return the figures of the time between ``start`` and ``stop``, in which ``requests`` were made."""
         lags_ms = np.array(self._lags_ms or [0.0])
+        blocked_s = float(lags_ms[lags_ms > _BLOCKED_MS].sum()) / 1000
         busy, steal = _host_shares(self._host_before, self._host_after)
         return GeneratorHealth(
             loop_lag_p50_ms=float(np.quantile(lags_ms, 0.5)),
             loop_lag_p99_ms=float(np.quantile(lags_ms, 0.99)),
+            blocked_ratio=blocked_s / self._elapsed_s if self._elapsed_s else 0.0,
             cpu_ratio=self._cpu_s / self._elapsed_s if self._elapsed_s else 0.0,
             cpu_us_per_request=1e6 * self._cpu_s / requests if requests else None,
             host_cpu_ratio=busy,

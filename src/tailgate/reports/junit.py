@@ -22,6 +22,7 @@ def properties(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     - ``stage.<stage>.<figure>``
     - ``counter.<name>``
     - ``check.<window>.<subject>.<metric>``: ``fail actual=312.4 max=250 samples=413 severity=fail``
+    - ``comparison.<i>`` counted from 1, what the run is worth beside saved ones in sentences
     """
     found: list[tuple[str, Any]] = [("verdict", record["verdict"])]
     found += [(f"reason.{number}", reason) for number, reason in enumerate(record["reasons"], start=1)]
@@ -33,6 +34,7 @@ def properties(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         found += _summary(f"stage.{stage['name']}", stage["summary"])
     found += [(f"counter.{name}", value) for name, value in record["counters"].items()]
     found += [_check(check) for check in record["checks"]]
+    found += [(f"comparison.{number}", sentence) for number, sentence in enumerate(record["comparison"], start=1)]
     prefix = f"tailgate.{record['scenario']}"
     # XML cannot hold most control characters, not even escaped.
     return [(_XML.clean(f"{prefix}.{name}"), _XML.clean(str(value))) for name, value in found if value is not None]

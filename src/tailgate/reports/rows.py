@@ -83,7 +83,10 @@ def finding(record: Mapping[str, Any], checks: Sequence[Check]) -> str:
     if record["verdict"] == Verdict.INVALID:
         return f"cannot be judged for {count_of(len(record['reasons']), 'reason')}"
     text = f"{failed:,} of {count_of(len(judging), 'check')} failed" if failed else count_of(len(judging), "check")
-    return f"{text}, {count_of(warned, 'warning')}" if warned else text
+    if warned:
+        text += f", {count_of(warned, 'warning')}"
+    # Nothing but checks and the comparison with a baseline can fail a run.
+    return f"{text}, the comparison failed" if record["verdict"] == Verdict.FAIL and not failed else text
 
 
 def passed_of(checks: Sequence[Check]) -> str:

@@ -31,6 +31,8 @@ _ICONS = {
     Verdict.INVALID: "\N{NO ENTRY}",
 }
 _REQUEST_TITLES = (">n", ">failed", ">p50 ms", ">p95 ms", ">p99 ms", "limit", "")
+_MAX_SENTENCE = 500
+"""Characters; a comparison needs that many to say what it can see."""
 _CUT = "_{count} did not fit here; the JSON report has everything._"
 
 
@@ -108,10 +110,11 @@ def _sentences(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[s
     yield from _items("warning", [str(check) for check in ordered if is_broken(check, Severity.WARN)])
     yield from _items("error", errors)
     yield from _items("note", record["notes"])
+    yield from _items("compared", record["comparison"])
 
 
 def _items(label: str, sentences: Sequence[str]) -> Iterator[str]:
-    yield from (f"- {label}: {inline(sentence)}" for sentence in sentences[:MAX_SENTENCES])
+    yield from (f"- {label}: {inline(sentence, _MAX_SENTENCE)}" for sentence in sentences[:MAX_SENTENCES])
     if len(sentences) > MAX_SENTENCES:
         yield f"- {label}: and {len(sentences) - MAX_SENTENCES:,} more"
 
@@ -143,6 +146,7 @@ def _remarks(record: Mapping[str, Any]) -> Iterator[str]:
     if record["verdict"] == Verdict.PASS:  # Of other runs these stand with what went wrong.
         yield from _items("error", [f"{error['count']:,} {TIMES} {error['where']}" for error in record["errors"]])
         yield from _items("note", record["notes"])
+        yield from _items("compared", record["comparison"])
     yield from _items("no limit names", record["uncovered"])
     health = record["generator"]
     lag, busy = (_figure(metric, health[metric]) for metric in ("loop_lag_p99_ms", "cpu_ratio"))

@@ -6,11 +6,13 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -142,7 +144,7 @@ class Sandbox:
             raise TailgateError(
                 f"cannot start {argv[0]}: the sandbox was not entered, or has ended, or its guard was killed"
             )
-        with log.open("ab") as output:
+        with log.open("ab") as output, _interrupts_not_ignored():
             return subprocess.Popen(
                 ["/bin/sh", "-c", _ANNOUNCE_AND_EXEC, "sh", str(int(stop_signal)), *argv],
                 stdin=self._pipe,
@@ -198,3 +200,21 @@ def _temporary_root(account: Account | None) -> Path:
     if account is None or can_read(account, root):
         return root
     return next((path for path in (Path("/tmp"), Path("/var/tmp")) if can_read(account, path)), root)  # noqa: S108
+
+
+@contextlib.contextmanager
+def _interrupts_not_ignored() -> Iterator[None]:
+    """Let a program that is started in here be ended by SIGINT.
+
+    A shell starts background jobs with SIGINT ignored, pytest inherits that, and so would PostgreSQL, which SIGINT
+    tells to end in good order; killed instead, it leaves shared memory behind.
+    """
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not is_ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
