@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from tailgate.model import Judged, Scenario, Severity, Verdict
 from tailgate.options import OPTIONS
 
 if TYPE_CHECKING:
-    from tailgate.baseline import LoadIdentity
+    from tailgate.baseline import Baseline, LoadIdentity
     from tailgate.baseline_compare import BaselineComparison
     from tailgate.engine import LoadPlan
     from tailgate.fingerprint import Commit
@@ -34,7 +36,10 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         lines = render_baseline_list(BaselineStore(config.rootpath).list())
     except TailgateError as error:
         raise pytest.UsageError(f"--perf-list: {error}") from error
-    print("\n".join(lines))  # noqa: T201 - before there is a terminal reporter
+    # A scenario may be called anything, and the terminal may be able to show little of that.
+    encoding = sys.stdout.encoding or "ascii"
+    for line in lines:
+        print(line.encode(encoding, "replace").decode(encoding))  # noqa: T201 - there is no terminal reporter yet
     return pytest.ExitCode.OK
 
 
@@ -54,16 +59,38 @@ def identify_load(plan: LoadPlan, shape: object, stack: str) -> LoadIdentity:
     )
 
 
+def read_saved(config: pytest.Config, scenario: str) -> tuple[Baseline, ...]:
+    """Return the runs that a run of ``scenario`` is going to be compared with; nothing if that was not asked for.
+
+    This is done before the load, so that a file that cannot be read, be it to compare or to save, costs none.
+
+    Raises:
+        BaselineFileError: The file is broken, was written by a newer tailgate, or cannot be read.
+    """
+    options = config.stash[OPTIONS]
+    names = {name for name in (options.compare, options.save) if name is not None}
+    if not names:
+        return ()
+    from tailgate.baseline_store import BaselineStore  # noqa: PLC0415 - only if asked for
+
+    store = BaselineStore(config.rootpath)
+    runs = {name: store.load(name, scenario) for name in sorted(names)}
+    return runs[options.compare] if options.compare is not None else ()
+
+
 def compare_with_saved(
-    config: pytest.Config, run: RunResult, judged: Judged, scenario: Scenario, load: LoadIdentity
+    config: pytest.Config,
+    run: RunResult,
+    judged: Judged,
+    scenario: Scenario,
+    *,
+    load: LoadIdentity,
+    saved: Sequence[Baseline],
 ) -> tuple[Judged, BaselineComparison | None]:
     """Judge a run beside the saved ones, if that was asked for and its own verdict lets it pass.
 
     Returns:
         The run, with the comparison's sentences and what it does to the verdict, and the comparison.
-
-    Raises:
-        BaselineFileError: What is saved cannot be read.
     """
     options = config.stash[OPTIONS]
     if options.compare is None or judged.verdict not in {Verdict.PASS, Verdict.WARN}:
@@ -71,11 +98,10 @@ def compare_with_saved(
     from tailgate.baseline import make_baseline  # noqa: PLC0415 - only if asked for
     from tailgate.baseline_compare import compare_with_baseline  # noqa: PLC0415
     from tailgate.baseline_rules import BaselineRules  # noqa: PLC0415
-    from tailgate.baseline_store import BaselineStore  # noqa: PLC0415
     from tailgate.baseline_text import render_comparison  # noqa: PLC0415
 
-    rules = BaselineRules().strict() if options.is_strict else BaselineRules()
-    saved = BaselineStore(config.rootpath).load(options.compare, scenario.name)
+    rules = scenario.baseline or BaselineRules()
+    rules = rules.strict() if options.is_strict else rules
     candidate = make_baseline(run, judged, scenario, load=load)
     comparison = compare_with_baseline(candidate, saved, rules, name=options.compare)
     verdict = _VERDICT_BY_SEVERITY.get(comparison.severity or Severity.INFO, judged.verdict)
@@ -83,7 +109,13 @@ def compare_with_saved(
 
 
 def record_to_save(
-    config: pytest.Config, run: RunResult, judged: Judged, scenario: Scenario, load: LoadIdentity
+    config: pytest.Config,
+    run: RunResult,
+    judged: Judged,
+    scenario: Scenario,
+    *,
+    load: LoadIdentity,
+    comparison: BaselineComparison | None,
 ) -> tuple[dict[str, Any] | None, str]:
     """Return the run as JSON values to be saved by the controller, or why it must not be; both empty if not asked."""
     if config.stash[OPTIONS].save is None:
@@ -91,30 +123,40 @@ def record_to_save(
     from tailgate.baseline import make_baseline, refusal  # noqa: PLC0415 - only if asked for
     from tailgate.baseline_file import baseline_record  # noqa: PLC0415
 
-    if reason := refusal(judged):
+    findings = comparison.findings if comparison is not None else ()
+    if reason := refusal(judged, worse=findings[0].text if findings else ""):
         return None, reason
     return baseline_record(make_baseline(run, judged, scenario, load=load, commit=_commit(config))), ""
 
 
-def save_records(config: pytest.Config, records: list[dict[str, Any]]) -> list[str]:
-    """Save runs under the name that was asked for and return one line for each.
+def why_not_saved(config: pytest.Config, judged: Judged) -> str:
+    """Return why a test that never loaded anything saves nothing; empty if that was not asked for."""
+    if config.stash[OPTIONS].save is None:
+        return ""
+    from tailgate.baseline import refusal  # noqa: PLC0415 - only if asked for
 
-    Raises:
-        TailgateError: One of them cannot be written.
-    """
+    return refusal(judged)
+
+
+def save_records(config: pytest.Config, records: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Save runs under the name that was asked for; return one line for each, and what went wrong."""
     name = config.stash[OPTIONS].save
     if name is None:
-        return []
+        return [], []
     from tailgate.baseline_file import parse_record  # noqa: PLC0415 - only if asked for
     from tailgate.baseline_store import BaselineStore  # noqa: PLC0415
 
     store = BaselineStore(config.rootpath)
-    lines = []
+    lines, errors = [], []
     for record in records:
         run = parse_record(record)
-        path = store.save(name, run)
-        lines.append(f"{run.scenario}: saved as baseline {name!r} in {path.relative_to(config.rootpath)}")
-    return lines
+        try:
+            path = store.save(name, run)
+        except TailgateError as error:
+            errors.append(str(error))
+        else:
+            lines.append(f"{run.scenario}: saved as baseline {name!r} in {path.relative_to(config.rootpath)}")
+    return lines, errors
 
 
 def _commit(config: pytest.Config) -> Commit | None:

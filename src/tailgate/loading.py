@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from tailgate.baselining import compare_with_saved, identify_load, read_saved, record_to_save, why_not_saved
+from tailgate.baselining import identify_load, read_saved
 from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
-from tailgate.errors import BadInput, InvalidRun, TailgateError, ThresholdFileError
-from tailgate.model import Judged, Scenario, match_name
+from tailgate.errors import BadInput, ThresholdFileError
+from tailgate.judging import RUNS, Slot, TestRuns, judge, judge_now, judge_rest
+from tailgate.model import Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
 if TYPE_CHECKING:
-    from tailgate.baseline import Baseline, LoadIdentity
-    from tailgate.baseline_compare import BaselineComparison
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
 
@@ -42,30 +41,6 @@ class Target(Protocol):
         ...  # pragma: no cover
 
 
-@dataclass(slots=True)
-class Slot:
-    """One run of a test and, once it was judged, its verdict."""
-
-    run: RunResult
-    scenario: Scenario
-    identity: LoadIdentity
-    saved: Sequence[Baseline]
-    """Runs to compare with, as they were before the load."""
-    judged: Judged | None = None
-    error: Exception | None = None
-    """What its verdict raised, until that has failed the test."""
-
-
-@dataclass(slots=True)
-class TestRuns:
-    """All runs of one test."""
-
-    slots: list[Slot] = field(default_factory=list)
-
-
-RUNS = pytest.StashKey[TestRuns]()
-_FAILURES = (Exception, pytest.fail.Exception)
-"""What fails a test; a skip does not."""
 _SIGTERM_STATUS = 128 + signal.SIGTERM
 
 
@@ -95,7 +70,7 @@ def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Generato
     yield Load(request.node, perf_target)
     # What fixtures loaded after the test, or before it when one of them failed.
     try:
-        _judge_rest(request.node)
+        judge_rest(request.node)
     finally:
         request.node.stash[RUNS].slots.clear()  # the samples of all tests would fill the memory
 
@@ -166,14 +141,14 @@ class Load:
         slot = Slot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
-            _judge(self._item, slot)
+            judge(self._item, slot)
             _pass_on(self._item, run.facts.interrupted)
         for end in ends:
             try:
                 run = run.with_counters(end(run))
             except Exception as error:  # noqa: BLE001 - told as a reason against the run
                 run = _with_problem(run, f"counters could not be computed: {type(error).__name__}: {error}")
-        slot.run = replace(run, _judge=lambda changed: _judge_now(self._item, slot, changed))
+        slot.run = replace(run, _judge=lambda changed: judge_now(self._item, slot, changed))
         return slot.run
 
     def _scenario(self, name: str | None) -> Scenario:
@@ -239,119 +214,8 @@ class Load:
         return with_shape_figures(run, shape, limits), ends
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Report a load test whose stack, say, could not be set up."""
-    try:
-        return (yield)
-    except _FAILURES as error:
-        _report_no_load(item, error)
-        _mark_told(item)
-        raise
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Judge, as part of the test, what the test itself did not judge."""
-    __tracebackhide__ = True
-    try:
-        result = yield
-        _judge_rest(item)
-        if is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
-            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test made no load run"])
-    except _FAILURES as error:
-        _report_no_load(item, error)
-        _mark_told(item)
-        raise
-    finally:
-        for slot in _unjudged(item):
-            _judge(item, slot)
-    return result
-
-
-def _report_no_load(item: pytest.Item, error: BaseException) -> None:
-    """Put a load test that failed before any load into the reports: no data is never a pass, there neither."""
-    if not is_load_test(item) or (RUNS in item.stash and item.stash[RUNS].slots):
-        return
-    from tailgate.judge import judge_nothing  # noqa: PLC0415 - NumPy only for load tests
-
-    reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
-    judged = judge_nothing(test=item.nodeid, scenario=", ".join(scenarios_of(item)), reasons=reasons)
-    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged, refusal=why_not_saved(item.config, judged))
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
-
-
 def _with_problem(run: RunResult, problem: str) -> RunResult:
     return replace(run, facts=replace(run.facts, action_errors=(*run.facts.action_errors, problem)))
-
-
-def _judge_rest(item: pytest.Item) -> None:
-    """Judge every run that was not judged yet, then raise what the first bad one means.
-
-    Also one whose error the test caught: a run that failed is a test that failed, in every report.
-    """
-    __tracebackhide__ = True
-    for slot in _unjudged(item):
-        with suppress(TailgateError, AssertionError):
-            _judge_now(item, slot, slot.run)
-    errors = [slot.error for slot in _slots(item) if slot.error is not None]
-    _mark_told(item)
-    if errors:
-        raise errors[0]
-
-
-def _mark_told(item: pytest.Item) -> None:
-    """Note that what the verdicts raised has failed the test, so that it fails no later phase of it."""
-    for slot in _slots(item):
-        slot.error = None
-
-
-def _slots(item: pytest.Item) -> list[Slot]:
-    runs = item.stash.get(RUNS, None)
-    return runs.slots if runs else []
-
-
-def _unjudged(item: pytest.Item) -> list[Slot]:
-    return [slot for slot in _slots(item) if slot.judged is None]
-
-
-def _judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
-    """Judge a run and put it into the log, instead of what it was judged before; return how it compares."""
-    from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
-    from tailgate.judge import judge_run  # noqa: PLC0415
-
-    slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
-    slot.judged, comparison = compare_with_saved(
-        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, saved=slot.saved
-    )
-    baseline, refusal = record_to_save(
-        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, comparison=comparison
-    )
-    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
-    return comparison
-
-
-def _judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
-    """Judge ``run``, a version of the slot's run that may have more counters, and raise what that means."""
-    __tracebackhide__ = True
-    from tailgate.judge import raise_for_verdict  # noqa: PLC0415
-
-    slot.run, slot.error = run, None
-    try:
-        comparison = _judge(item, slot)
-        assert slot.judged is not None
-        if comparison is not None:
-            from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
-
-            raise_for_comparison(comparison)
-        raise_for_verdict(slot.judged)
-    except (TailgateError, AssertionError) as error:
-        slot.error = error
-        raise
-    return slot.judged
 
 
 def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from tailgate import reporting, unpatched
 from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
-from tailgate.loading import load, perf_target, pytest_runtest_call, pytest_runtest_setup
+from tailgate.judging import pytest_runtest_call, pytest_runtest_setup
+from tailgate.loading import load, perf_target
 from tailgate.options import OPTIONS, pytest_addoption, pytest_load_initial_conftests, read_options
 from tailgate.reporting import (
     pytest_runtest_makereport,

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
-from tailgate import turns
 
-turns.LOCK_PATH = Path(os.environ["TMPDIR"]) / "tailgate-load.lock"
+def pytest_runtest_setup(item):
+    if "load" in getattr(item, "fixturenames", ()):
+        from tailgate import turns
+
+        turns.LOCK_PATH = Path(os.environ["TMPDIR"]) / "tailgate-load.lock"

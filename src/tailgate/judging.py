@@ -1,0 +1,158 @@
+"""Judge the runs of a test as part of that test: when it asks, else when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tailgate.baselining import compare_with_saved, record_to_save, why_not_saved
+from tailgate.collecting import is_load_test, scenarios_of
+from tailgate.errors import InvalidRun, TailgateError
+from tailgate.model import Judged, Scenario
+from tailgate.reporting import RUN_LOG
+
+if TYPE_CHECKING:
+    from tailgate.baseline import Baseline, LoadIdentity
+    from tailgate.baseline_compare import BaselineComparison
+    from tailgate.run import RunResult
+
+
+@dataclass(slots=True)
+class Slot:
+    """One run of a test and, once it was judged, its verdict."""
+
+    run: RunResult
+    scenario: Scenario
+    identity: LoadIdentity
+    saved: Sequence[Baseline]
+    """Runs to compare with, as they were before the load."""
+    judged: Judged | None = None
+    error: Exception | None = None
+    """What its verdict raised, until that has failed the test."""
+
+
+@dataclass(slots=True)
+class TestRuns:
+    """All runs of one test."""
+
+    slots: list[Slot] = field(default_factory=list)
+
+
+RUNS = pytest.StashKey[TestRuns]()
+_FAILURES = (Exception, pytest.fail.Exception)
+"""What fails a test; a skip does not."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Report a load test whose stack, say, could not be set up."""
+    try:
+        return (yield)
+    except _FAILURES as error:
+        _report_no_load(item, error)
+        _mark_told(item)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge, as part of the test, what the test itself did not judge."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+        judge_rest(item)
+        if is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
+            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test made no load run"])
+    except _FAILURES as error:
+        _report_no_load(item, error)
+        _mark_told(item)
+        raise
+    finally:
+        for slot in _unjudged(item):
+            judge(item, slot)
+    return result
+
+
+def _report_no_load(item: pytest.Item, error: BaseException) -> None:
+    """Put a load test that failed before any load into the reports: no data is never a pass, there neither."""
+    if not is_load_test(item) or (RUNS in item.stash and item.stash[RUNS].slots):
+        return
+    from tailgate.judge import judge_nothing  # noqa: PLC0415 - NumPy only for load tests
+
+    reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
+    judged = judge_nothing(test=item.nodeid, scenario=", ".join(scenarios_of(item)), reasons=reasons)
+    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged, refusal=why_not_saved(item.config, judged))
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
+
+
+def judge_rest(item: pytest.Item) -> None:
+    """Judge every run that was not judged yet, then raise what the first bad one means.
+
+    Also one whose error the test caught: a run that failed is a test that failed, in every report.
+    """
+    __tracebackhide__ = True
+    for slot in _unjudged(item):
+        with suppress(TailgateError, AssertionError):
+            judge_now(item, slot, slot.run)
+    errors = [slot.error for slot in _slots(item) if slot.error is not None]
+    _mark_told(item)
+    if errors:
+        raise errors[0]
+
+
+def _mark_told(item: pytest.Item) -> None:
+    """Note that what the verdicts raised has failed the test, so that it fails no later phase of it."""
+    for slot in _slots(item):
+        slot.error = None
+
+
+def _slots(item: pytest.Item) -> list[Slot]:
+    runs = item.stash.get(RUNS, None)
+    return runs.slots if runs else []
+
+
+def _unjudged(item: pytest.Item) -> list[Slot]:
+    return [slot for slot in _slots(item) if slot.judged is None]
+
+
+def judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
+    """Judge a run and put it into the log, instead of what it was judged before; return how it compares."""
+    from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
+    from tailgate.judge import judge_run  # noqa: PLC0415
+
+    slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
+    slot.judged, comparison = compare_with_saved(
+        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, saved=slot.saved
+    )
+    baseline, refusal = record_to_save(
+        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, comparison=comparison
+    )
+    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
+    return comparison
+
+
+def judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
+    """Judge ``run``, a version of the slot's run that may have more counters, and raise what that means."""
+    __tracebackhide__ = True
+    from tailgate.judge import raise_for_verdict  # noqa: PLC0415
+
+    slot.run, slot.error = run, None
+    try:
+        comparison = judge(item, slot)
+        assert slot.judged is not None
+        if comparison is not None:
+            from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
+
+            raise_for_comparison(comparison)
+        raise_for_verdict(slot.judged)
+    except (TailgateError, AssertionError) as error:
+        slot.error = error
+        raise
+    return slot.judged
