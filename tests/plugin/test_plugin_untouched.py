@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.plugin.suites import ROOT
+
 OTHERS = """
     import asyncio, os, select, ssl, subprocess, sys, threading
     import pytest
@@ -138,5 +140,5 @@ def test_without_locusts_plugin_host_belongs_to_whoever_adds_it(suite):
 def test_a_plugin_loaded_before_locusts_keeps_its_host(suite):
     suite.put("others.py", "def pytest_addoption(parser): parser.addoption('--host', '-H')")
     suite.put("test_host.py", "def test_host(pytestconfig): assert pytestconfig.getoption('host') == 'here'")
-    session = suite.run("-p", "others", "-H", "here", PYTHONPATH=str(suite.directory))
+    session = suite.run("-p", "others", "-H", "here", PYTHONPATH=f"{suite.directory}:{ROOT}")
     assert session.status == 0, session.output
