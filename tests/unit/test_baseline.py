@@ -133,3 +133,9 @@ was sent (n = 0; thresholds.yaml:18)""",
 )
 def test_only_runs_that_passed_are_saved(worth, why):
     assert refusal(worth) == why
+
+
+def test_a_run_that_only_its_comparison_failed_is_refused_with_what_was_worse():
+    assert refusal(judged(verdict=Verdict.FAIL, checks=()), worse="total: p95 regressed") == (
+        "peak: not saved: the run failed: total: p95 regressed"
+    )

@@ -279,3 +279,19 @@ def test_an_unsafe_name_is_refused(store, name):
         f"{name!r} cannot be the name of a baseline; "
         "wanted 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
     )
+
+
+def test_where_something_can_be_written_directories_are_made_and_no_file_is_left(store, tmp_path):
+    store.check_writable("main")
+
+    assert (tmp_path / PEAK).parent.is_dir()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_where_nothing_can_be_written_the_path_is_named_before_any_run(store, tmp_path):
+    (tmp_path / ".tailgate").touch()
+
+    with pytest.raises(BaselineFileError, match=r"^\.tailgate/baselines/main: cannot be written: "):
+        store.check_writable("main")
+    with pytest.raises(BadInput, match="cannot be the name of a baseline"):
+        store.check_writable("../main")

@@ -50,3 +50,11 @@ def test_names_and_values_are_fit_for_xml():
     again = ET.fromstring(ET.tostring(root))
 
     assert [(item.get("name"), item.get("value")) for item in again] == properties(run_record(run))
+
+
+def test_what_a_comparison_says_is_there_sentence_by_sentence():
+    compared = judged(comparison=("peak against baseline 'main': unchanged", "  It sees p95 +13.9 % or beyond."))
+    found = dict(properties(run_record(compared)))
+
+    assert found["tailgate.peak.comparison.1"] == "peak against baseline 'main': unchanged"
+    assert found["tailgate.peak.comparison.2"] == "It sees p95 +13.9 % or beyond."

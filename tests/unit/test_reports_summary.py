@@ -176,3 +176,16 @@ def test_no_summary_is_longer_than_a_comment_may_be(characters, count):
 
     assert len(text) <= 65_000
     assert len(text.encode()) < 1024 * 1024
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_what_a_comparison_says_is_there_whatever_the_verdict(verdict):
+    sight = "It sees " + 40 * "almost " + "nothing."
+    lines = render(judged(verdict=verdict, comparison=("peak against baseline main: unchanged", sight))).splitlines()
+
+    assert lines.count("- compared: peak against baseline main: unchanged") == 1
+    assert f"- compared: {sight}" in lines
+
+
+def test_a_run_that_only_its_comparison_failed_says_so():
+    assert "### ❌ peak: 3 checks, the comparison failed" in render(judged(verdict=Verdict.FAIL))

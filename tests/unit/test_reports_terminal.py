@@ -322,3 +322,19 @@ def test_no_line_is_wider_than_the_terminal(run, width, unicode):
             assert "\033" not in shown
             assert color or shown == line
             assert unicode or shown.isascii()
+
+
+def test_what_a_comparison_says_stands_below_all_else_and_explains_the_verdict():
+    compared = judged(
+        verdict=Verdict.FAIL,
+        notes=("a note",),
+        comparison=("peak against baseline 'main': regressed", "  fail: total: p95 regressed"),
+    )
+    lines = render_run(run_record(compared))
+
+    assert lines[-1] == "FAIL peak: 3 checks, the comparison failed, 2,253 requests in 12.0 s"
+    start = lines.index("notes      a note")
+    assert lines[start + 1 : start + 3] == [
+        "compared   peak against baseline 'main': regressed",
+        "           fail: total: p95 regressed",
+    ]

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tailgate.baseline_rules import BaselineRules, FindingKind
 from tailgate.errors import ThresholdFileError
 from tailgate.model import GeneratorLimits, Scenario, Severity, Threshold
 from tailgate.thresholds import parse_thresholds
@@ -100,6 +101,48 @@ def test_settings_that_are_not_written_are_the_models():
     found = scenario(SMALL)
 
     assert found == Scenario(name="browse", thresholds=found.thresholds, source="thresholds.yaml:1")
+
+
+def test_rules_of_a_baseline_are_merged_with_the_defaults():
+    browse, spike, soak = (scenario(example("baseline"), name).baseline for name in ("browse", "spike", "soak"))
+
+    assert browse == BaselineRules(
+        min_runs=8,
+        severities={FindingKind.NO_BASELINE: Severity.FAIL, FindingKind.NEW_REQUEST: Severity.INFO},
+        ignore=("fingerprint.kernel",),
+    )
+    assert spike == BaselineRules(
+        gates=(
+            ("total", "p95_ms"),
+            ("total", "failure_ratio"),
+            ("GET Get_All_Products", "p50_ms"),
+            ("GET Get_All_Products", "throughput_rps"),
+        ),
+        alpha=0.01,
+        max_change_ratio=0.2,
+        min_change_ms=5,
+        min_change_rps=2,
+        min_change_failure_ratio=0.05,
+        min_runs=8,
+        min_apart_s=3600,
+        assumed_spread_ratio=0.3,
+        min_spread_ratio=0.05,
+        severities={
+            FindingKind.NO_BASELINE: Severity.WARN,
+            FindingKind.NEW_REQUEST: Severity.INFO,
+            FindingKind.REGRESSED: Severity.WARN,
+        },
+        ignore=("fingerprint.kernel",),
+    )
+    assert soak == BaselineRules(
+        severities={FindingKind.NO_BASELINE: Severity.FAIL, FindingKind.NEW_REQUEST: Severity.INFO}
+    )
+
+
+def test_a_gate_that_is_written_twice_is_one():
+    text = "scenarios: {browse: {total: {p95_ms: 250}, baseline: {gates: {total: [p95_ms, p95_ms]}}}}"
+
+    assert scenario(text).baseline == BaselineRules(gates=(("total", "p95_ms"),))
 
 
 def test_a_partial_generator_block_keeps_the_other_limits():

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tailgate.baseline_match import BLOCKING
+from tailgate.baseline_rules import METRICS, BaselineRules, FindingKind
 from tailgate.model import GeneratorLimits, Severity
 from tailgate.percentiles import quantile_of
 from tailgate.threshold_schema import check_schema, is_metric, threshold_schema
@@ -94,6 +96,34 @@ def test_generator_limits_are_those_of_the_model():
     generator = threshold_schema()["$defs"]["scenario"]["properties"]["generator"]["properties"]
 
     assert list(generator) == [field.name for field in fields(GeneratorLimits)]
+
+
+def rules_schema() -> dict[str, Any]:
+    return threshold_schema()["$defs"]["scenario"]["properties"]["baseline"]["properties"]
+
+
+def test_rules_of_baselines_are_those_of_the_model():
+    rules = rules_schema()
+
+    assert list(rules) == [field.name for field in fields(BaselineRules)]
+    assert list(rules["severities"]["properties"]) == list(FindingKind)
+    assert rules["gates"]["additionalProperties"]["items"]["enum"] == list(METRICS)
+    assert rules["ignore"]["items"]["enum"] == list(BLOCKING)
+
+
+@pytest.mark.parametrize("side", ["minimum", "maximum"])
+def test_what_the_schema_allows_for_baselines_the_model_takes(side: str):
+    numbers = {name: schema[side] for name, schema in rules_schema().items() if side in schema}
+
+    assert BaselineRules(**numbers).alpha == numbers["alpha"]
+
+
+def test_the_defaults_of_baselines_are_told_as_they_are():
+    for name, schema in rules_schema().items():
+        if "number" in schema["type"] or "integer" in schema["type"]:
+            told = re.search(r"Default: ([0-9.]+[0-9])|Default: ([0-9])", schema["description"])
+            assert told is not None
+            assert float(told[1] or told[2]) == getattr(BaselineRules(), name)
 
 
 @pytest.mark.parametrize("name", ["p1_ms", "p50_ms", "p99_ms", "p99.9_ms", "p99.999999_ms", "p0.5_ms", "p10.0_ms"])
