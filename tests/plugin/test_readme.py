@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 
 import tailgate
+from tailgate.baseline_rules import BaselineRules, FindingKind
+from tailgate.model import GeneratorLimits
 from tailgate.threshold_schema import is_metric, threshold_schema
 from tailgate.thresholds import parse_thresholds
 from tests.plugin.suites import DEFAULTS
@@ -30,6 +33,13 @@ def first_column(page, heading):
     section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`.*?) \|", section, flags=re.MULTILINE)
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def rows(page, heading):
+    """Return the cells of the table below a heading whose first column is in backquotes."""
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip(" `") for cell in line.strip("| ").split(" | ")] for line in lines]
 
 
 def test_the_readmes_example_passes_as_it_stands_there(suite):
@@ -71,6 +81,29 @@ def test_every_option_of_a_limit_is_documented():
     documented = first_column(DOCS["thresholds.md"], "Options of a limit")
     assert {name.partition(":")[0] for name in documented} == OPTIONS_OF_A_LIMIT
     assert set(threshold_schema()["$defs"]["limit"]["properties"]) == OPTIONS_OF_A_LIMIT
+
+
+def test_the_limits_of_the_generator_are_documented_with_their_defaults():
+    documented = {name: float(default) for name, _, default in rows(DOCS["thresholds.md"], "Limits of the generator")}
+    assert documented == asdict(GeneratorLimits())
+
+
+def test_the_rules_of_a_comparison_are_documented():
+    documented = [name for name, *_ in rows(DOCS["thresholds.md"], "Rules of a comparison")]
+    assert "`, `".join(documented).split("`, `") == [field.name for field in fields(BaselineRules)]
+
+
+def test_every_kind_of_finding_is_documented_with_its_severities():
+    documented = {kind: severities for kind, _, *severities in rows(DOCS["baselines.md"], "Outcomes") if severities}
+    rules = BaselineRules()
+    assert {kind: [text.partition(":")[0] for text in texts] for kind, texts in documented.items()} == {
+        kind: [rules.severity(kind), rules.strict().severity(kind)] for kind in FindingKind
+    }
+
+
+def test_the_example_of_rules_of_a_baseline_is_valid():
+    (example,) = blocks(DOCS["baselines.md"], "yaml")
+    assert parse_thresholds(example, "docs/baselines.md").scenarios["spike"].baseline is not None
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| `(\w+\(.*?)` \| (`.*?) \|", DOCS["runs.md"], flags=re.MULTILINE))
