@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import accuracy, memory, overhead, recording, startup
+from benchmarks import accuracy, arrivals, memory, overhead, recording, startup
 from benchmarks.processes import BenchmarkError, say
 from benchmarks.values import Table, render_table
 from tailgate import TailgateError
@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, Callable[[int], list[Table]]] = {
     "overhead": overhead.measure,
     "recording": recording.measure,
     "accuracy": accuracy.measure,
+    "arrivals": arrivals.measure,
     "memory": memory.measure,
     "startup": startup.measure,
 }

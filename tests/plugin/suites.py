@@ -50,7 +50,7 @@ class Unlucky(FastHttpUser):
 
 DEFAULTS = """
 defaults:
-  generator: {min_loop_lag_ms: 5000, max_cpu_ratio: 2, max_blocked_ratio: 1}
+  generator: {min_loop_lag_ms: 5000, max_cpu_ratio: 2, max_blocked_ratio: 1, min_send_lag_ms: 5000}
 scenarios:
 """
 """The limits of the generator are far off: these tests may share the machine with others."""
