@@ -9,10 +9,14 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _interruptible_children() -> Iterator[None]:
-    """Let tests press Ctrl-C in sessions that they start, also where a shell started us in the background."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_that_arrive() -> Iterator[None]:
+    """Let tests signal what they start, also where nohup or a background job made us ignore the signal.
+
+    A program inherits that a signal is ignored, not that it is handled.
+    """
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
