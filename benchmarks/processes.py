@@ -138,7 +138,8 @@ def own_turn() -> Iterator[dict[str, str]]:
         machine_turn(lambda: say("waiting: another load runs on this machine")),
         tempfile.TemporaryDirectory(prefix="tailgate-bench-") as folder,
     ):
-        yield {"TMPDIR": folder}
+        path = os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")]))
+        yield {"TMPDIR": folder, "PYTEST_PLUGINS": "benchmarks.waiting", "PYTHONPATH": path}
 
 
 def run_quietly(
