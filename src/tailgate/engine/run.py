@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ class _Run:
             )
         else:
             population = Population(runner, classes, context, self._plan.stop_timeout_s)
-        with Interrupts() as interrupts, _each_message_once():
+        with Interrupts() as interrupts, _each_message_once(), _collected():
             try:
                 environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
                 environment.events.test_start.fire(environment=environment)
@@ -319,3 +320,17 @@ def _each_message_once() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(is_new)
+
+
+@contextmanager
+def _collected() -> Iterator[None]:
+    """Keep the garbage collector away from what is there already.
+
+    A request leaves cycles behind, so it runs often, and pytest's own objects would be looked through every time.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
