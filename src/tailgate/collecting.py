@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tailgate.errors import BadInput, ThresholdFileError
+from tailgate.model import count_of
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
@@ -134,8 +135,6 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
 
 
 def _checked(thresholds: Thresholds, tests: int) -> str:
-    from tailgate.reports.highlights import count_of  # noqa: PLC0415 - only if asked for
-
     scenarios = count_of(len(thresholds.scenarios), "scenario")
     limits = count_of(sum(len(scenario.thresholds) for scenario in thresholds.scenarios.values()), "limit")
     return f"{thresholds.name}: {scenarios} with {limits} match {count_of(tests, 'load test')}"

@@ -18,9 +18,10 @@ from tailgate.model import (
     Severity,
     StageResult,
     Verdict,
+    count_of,
 )
 from tailgate.run import RunResult
-from tailgate.validity import count_of, find_reasons
+from tailgate.validity import find_reasons
 from tailgate.windows import after_warmup, summarise
 
 
@@ -30,7 +31,8 @@ def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, A
     reasons = find_reasons(run, scenario, checks)
     in_window = run.samples.within(run.window)
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
-    unlimited = _unlimited_failures(run, scenario)
+    total = run.total
+    unlimited = _unlimited_failures(total, scenario)
     notes = (*run.notes, *unlimited, *([f"cut after {run.duration_s:.1f} s: {run.facts.cut}"] if run.facts.cut else []))
     return Judged(
         test=run.test,
@@ -41,7 +43,7 @@ def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, A
         reasons=reasons,
         checks=checks,
         requests=requests,
-        total=run.total,
+        total=total,
         counters=dict(run.counters),
         stages=_stage_results(run),
         errors=run.errors,
@@ -108,10 +110,9 @@ def _verdict(reasons: Sequence[str], checks: Sequence[Check], *, is_silent_on_fa
     return Verdict.WARN if is_silent_on_failures else Verdict.PASS
 
 
-def _unlimited_failures(run: RunResult, scenario: Scenario) -> tuple[str, ...]:
+def _unlimited_failures(total: RequestSummary, scenario: Scenario) -> tuple[str, ...]:
     """Say that requests failed and no limit asks for it: limits of latency look at successes alone."""
     is_asked = any(threshold.metric in {"failure_ratio", "failures"} for threshold in scenario.thresholds)
-    total = run.total
     if is_asked or not total.failures:
         return ()
     failed = f"{total.failures:,} of {count_of(total.samples, 'request')} failed"

@@ -225,6 +225,11 @@ def _exact(number: float) -> str:
     return f"{number:,.12g}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return the number with its noun: ``1 user``, ``1,200 users``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def match_name(pattern: str, name: str) -> bool:
     """Tell whether ``name`` matches ``pattern``, where ``*`` stands for any text; case counts."""
     return fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]"))

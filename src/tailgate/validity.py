@@ -10,8 +10,10 @@ from tailgate.model import (
     Check,
     ErrorCount,
     GeneratorLimits,
+    RequestSummary,
     Scenario,
     Severity,
+    count_of,
     render_beside,
     render_figure,
     render_limit,
@@ -26,14 +28,15 @@ CLOCK_JUMP_LIMIT_S = 0.1
 
 def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> tuple[str, ...]:
     """Return the reasons, one sentence with figures each; none means that the run is valid."""
+    total = run.total
     return (
         *_ended_from_outside(run),
-        *_nothing_measured(run, checks),
+        *_nothing_measured(run, total, checks),
         *_users_missing(run),
         *_exceptions(run, scenario),
         *_lost_requests(run),
-        *_generator_saturated(run, scenario.generator),
-        *_badly_paced(run, scenario.generator),
+        *_generator_saturated(run, total, scenario.generator),
+        *_badly_paced(run, total, scenario.generator),
         *_too_few_samples(run, checks),
     )
 
@@ -49,10 +52,10 @@ def _ended_from_outside(run: RunResult) -> Iterator[str]:
         yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
 
 
-def _nothing_measured(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
+def _nothing_measured(run: RunResult, total: RequestSummary, checks: Sequence[Check]) -> Iterator[str]:
     if not len(run.samples):
         yield "no samples: not one request was made"
-    elif not run.total.samples:
+    elif not total.samples:
         window = run.window
         yield (
             f"no samples in the judged time: none of {count_of(len(run.samples), 'request')} started between "
@@ -101,9 +104,8 @@ def _lost_requests(run: RunResult) -> Iterator[str]:
         )
 
 
-def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[str]:
-    health = run.generator
-    p95_ms = run.total.p95_ms
+def _generator_saturated(run: RunResult, total: RequestSummary, limits: GeneratorLimits) -> Iterator[str]:
+    health, p95_ms = run.generator, total.p95_ms
     if p95_ms is not None:
         limit_ms = max(limits.min_loop_lag_ms, limits.max_loop_lag_ratio * p95_ms)
         if health.loop_lag_p99_ms > limit_ms:
@@ -126,9 +128,9 @@ def _generator_saturated(run: RunResult, limits: GeneratorLimits) -> Iterator[st
         )
 
 
-def _badly_paced(run: RunResult, limits: GeneratorLimits) -> Iterator[str]:
+def _badly_paced(run: RunResult, total: RequestSummary, limits: GeneratorLimits) -> Iterator[str]:
     """Find requests that were not sent when they should have been."""
-    health, p95_ms = run.generator, run.total.p95_ms
+    health, p95_ms = run.generator, total.p95_ms
     if health.due and health.unsent and 1 - health.unsent / health.due < limits.min_achieved_ratio:
         yield (
             f"{health.unsent:,} of {count_of(health.due, 'task')} that were due were not sent, since every user was "
@@ -165,11 +167,6 @@ def _too_few_samples(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
             why = f"{check.threshold.metric} needs" if has_default else "min_samples asks for"
             where = check.subject if check.window == TOTAL else f"{check.subject} [{check.window}]"
             yield f"{where}: {count_of(check.samples, 'sample')}, {why} {wanted:,} ({check.threshold.source})"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return the number with its noun: ``1 user``, ``1,200 users``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def render_errors(errors: Sequence[ErrorCount], most: int = 3) -> str:

@@ -53,11 +53,6 @@ def render_duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return ``1 check`` or ``1,234 checks``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _urgency(check: Check) -> tuple[int, float, float]:
     """Return what ``worst_first`` sorts by."""
     if check.outcome is CheckOutcome.PASS:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailgate.model import TOTAL, Check, Severity, Verdict, render_beside, render_figure
-from tailgate.reports.highlights import count_of, is_broken, mark, short_limit, worst_first
+from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_beside, render_figure
+from tailgate.reports.highlights import is_broken, mark, short_limit, worst_first
 from tailgate.reports.text import NO_FIGURE
 
 

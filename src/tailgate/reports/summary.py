@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailgate.model import Check, Severity, Verdict, render_figure
-from tailgate.reports.highlights import count_of, is_broken, mark, render_duration, short_limit, worst_first
+from tailgate.model import Check, Severity, Verdict, count_of, render_figure
+from tailgate.reports.highlights import is_broken, mark, render_duration, short_limit, worst_first
 from tailgate.reports.markdown import details, inline, table
 from tailgate.reports.record import checks_of
 from tailgate.reports.rows import Row, counter_rows, finding, milliseconds, passed_of, request_rows, stage_rows

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailgate.model import Check, Severity, Verdict
-from tailgate.reports.highlights import count_of, is_broken, mark, render_duration, style, worst_first
+from tailgate.model import Check, Severity, Verdict, count_of
+from tailgate.reports.highlights import is_broken, mark, render_duration, style, worst_first
 from tailgate.reports.record import checks_of
 from tailgate.reports.rows import Row, counter_rows, finding, milliseconds, passed_of, request_rows, stage_rows
 from tailgate.reports.table import MIN_NAME_WIDTH, Column, render_table
