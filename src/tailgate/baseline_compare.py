@@ -10,9 +10,8 @@ from tailgate.baseline_effects import Effect, measure_failures, measure_ratio, v
 from tailgate.baseline_match import Decision, decide
 from tailgate.baseline_rules import FAILURE_RATIO, METRICS, THROUGHPUT, BaselineRules, FindingKind, Gate
 from tailgate.compare import adjust
-from tailgate.compare_values import Outcome
 from tailgate.errors import BaselineMismatch, InconclusiveComparison, Regression
-from tailgate.model import TOTAL, RequestSummary, Severity, render_figure
+from tailgate.model import TOTAL, Outcome, RequestSummary, Severity, render_figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,12 @@ from tailgate.compare_values import (
     Floats,
     LatencyComparison,
     NameComparison,
-    Outcome,
     RateComparison,
     ShareComparison,
     join,
     round_count,
 )
-from tailgate.model import Window
+from tailgate.model import Outcome, Window
 from tailgate.percentiles import percentile
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from tailgate.compare_blocks import cut_blocks
 from tailgate.compare_estimators import effective_samples, serial_error
 from tailgate.compare_quantiles import clopper_pearson, normal_quantile, student_quantile
-from tailgate.compare_values import Arm, Floats, Outcome, ShareComparison
-from tailgate.model import Window
+from tailgate.compare_values import Arm, Floats, ShareComparison
+from tailgate.model import Outcome, Window
 
 HEADROOM_RATIO = 1.5
 """A limit on latency that is less than this many times what is usual will now and then be broken by noise alone."""

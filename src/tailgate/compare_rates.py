@@ -18,11 +18,10 @@ from tailgate.compare_values import (
     CompareSettings,
     Estimate,
     Indices,
-    Outcome,
     RateComparison,
     round_count,
 )
-from tailgate.model import Window
+from tailgate.model import Outcome, Window
 
 _FEWEST = 2
 """Blocks that it takes to see any spread."""

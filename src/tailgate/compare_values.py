@@ -5,32 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from tailgate.model import render_figure
+from tailgate.model import Outcome, render_figure
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 FEWEST_BLOCKS = 10
 """With fewer pairs the rank test can hardly reject anything, whatever the data."""
-
-
-class Outcome(StrEnum):
-    """The candidate against the baseline."""
-
-    UNCHANGED = "unchanged"
-    """Proven not worse than the allowed change."""
-    IMPROVED = "improved"
-    """As unchanged, and proven better than the baseline."""
-    REGRESSED = "regressed"
-    """Proven worse than the allowed change."""
-    INCONCLUSIVE = "inconclusive"
-    """Neither is proven: more rounds may tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -34,6 +34,19 @@ class CheckOutcome(StrEnum):
     NO_DATA = "no_data"
 
 
+class Outcome(StrEnum):
+    """The candidate against the baseline."""
+
+    UNCHANGED = "unchanged"
+    """Proven not worse than the allowed change."""
+    IMPROVED = "improved"
+    """As unchanged, and proven better than the baseline."""
+    REGRESSED = "regressed"
+    """Proven worse than the allowed change."""
+    INCONCLUSIVE = "inconclusive"
+    """Neither is proven: more rounds may tell."""
+
+
 class Verdict(StrEnum):
     """What one run is worth as a whole."""
 
@@ -258,6 +271,47 @@ class GeneratorLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegressionRule:
+    """One comparison that a duet has to make."""
+
+    kind: Literal["total", "request", "counter"]
+    subject: str
+    """``total``, a request pattern such as ``GET Get_*``, or a counter's name."""
+    metric: str
+    """``p95_ms`` or another percentile, ``failure_ratio``, ``cpu_ms`` (service processor time per request), or
+    ``count`` (a counter per request)."""
+    stage: str | None = None
+    """Pattern of the stages to compare; None compares the whole of each round."""
+    max_change: float = 0.10
+    """The largest change for the worse that is allowed: a ratio of the baseline for ``*_ms``, a plain difference per
+    request for ``failure_ratio`` and ``count``."""
+    alpha: float = 0.05
+    """Highest probability of either wrong verdict over all looks of one duet."""
+    severity: Severity = Severity.FAIL
+    source: str = ""
+    """``thresholds.yaml:14``, for messages."""
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the change is a ratio of the baseline, rather than a difference."""
+        return self.metric.endswith("_ms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetRules:
+    """How long a duet goes on, and when its verdict is to be trusted."""
+
+    looks: tuple[int, ...] = (1, 2, 4)
+    """Numbers of rounds after which the duet is judged; it ends as soon as every comparison is decided."""
+    fail_from_round: int = 2
+    """Rounds, each with processes of its own, that it takes to fail."""
+    noise_floor_ratio: float | None = None
+    """Standard deviation between two pairs of processes of one build; None takes what was learned, else 0.01."""
+    max_shared_cpu_ratio: float = 0.6
+    """Busier cores than this, shared by both arms, make ``unchanged`` inconclusive: they hide what is slow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What ``thresholds.yaml`` says about one scenario, defaults merged in."""
 
@@ -270,6 +324,9 @@ class Scenario:
     generator: GeneratorLimits = field(default_factory=GeneratorLimits)
     baseline: BaselineRules | None = None
     """How a run is judged beside saved ones; None takes the defaults."""
+    regressions: tuple[RegressionRule, ...] = ()
+    """What a duet compares; a scenario without any is not part of a duet."""
+    duet: DuetRules = field(default_factory=DuetRules)
     source: str = ""
     """``thresholds.yaml:8``, for messages."""
 
@@ -358,6 +415,69 @@ class GeneratorHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One metric of the candidate against the baseline's, from one duet.
+
+    Changes are ratios of the baseline (0.05 is 5 % more) or plain differences per request, as ``rule.is_ratio`` says.
+    Bounds may be infinite.
+    """
+
+    rule: RegressionRule
+    subject: str
+    """``total``, the request ``GET Get_All_Products``, or the counter's name."""
+    window: str
+    """``total`` or the name of a stage."""
+    outcome: Outcome
+    base: float | None
+    """In the metric's own unit; None without data. So is ``candidate``."""
+    candidate: float | None
+    change: float | None
+    """None where there is too little data for an estimate."""
+    low: float | None
+    """With ``high``, the interval of the confidence that each look is judged with."""
+    high: float | None
+    pooled: float | None = None
+    """Percentiles: the change of the percentile over all requests, which a few very slow seconds move."""
+    pooled_low: float | None = None
+    pooled_high: float | None = None
+    detectable: float | None = None
+    """The smallest change that this duet would have failed in four of five cases; None where that is not known."""
+    is_marked: bool = False
+    """Whether the candidate differs from the baseline at all, as far as can be proven; information."""
+    blocks: int = 0
+    rounds: int = 0
+    base_samples: int = 0
+    candidate_samples: int = 0
+    noise_floor_ratio: float | None = None
+    reasons: tuple[str, ...] = ()
+    """Why it is inconclusive."""
+    severity: Severity = Severity.FAIL
+    """``info`` for what is only shown, such as requests that no rule names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetFacts:
+    """Who played a duet, and how long."""
+
+    base: str
+    """What the baseline is: ``main (1a2b3c4)``, an image, a URL."""
+    candidate: str
+    """What the candidate is: ``working tree (5d6e7f8, with uncommitted changes)``, an image, a URL."""
+    rounds: int
+    """Rounds that were played."""
+    most_rounds: int
+    """Rounds after which it would have ended undecided."""
+    are_cores_shared: bool
+    """Whether both arms ran on the same cores."""
+    cpu_ratio: float | None
+    """Busy share of the machine's cores during the rounds; None where the system does not tell."""
+    are_processes_fresh: bool = True
+    """Whether each round had processes of its own; not so with stacks that somebody else runs."""
+    injected_ratio: float = 0.0
+    """By how much the candidate's latencies were multiplied on purpose, to try the gate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A run with its verdict: what every report is made from."""
 
@@ -388,3 +508,7 @@ class Judged:
     """What a reader should know and no check says, such as the breaking point."""
     comparison: tuple[str, ...] = ()
     """What the run is worth beside saved ones, in sentences; empty if it was not compared."""
+    duet: DuetFacts | None = None
+    """None if the run was no duet. The figures of a duet are the candidate's, of all rounds together."""
+    changes: tuple[Change, ...] = ()
+    """What a duet found, in the order of its rules; then, as information, every request name."""

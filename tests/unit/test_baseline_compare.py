@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from tailgate.baseline_compare import BaselineComparison, compare_with_baseline, raise_for_comparison, show_change
 from tailgate.baseline_rules import BaselineRules, FindingKind
-from tailgate.compare_values import Outcome
 from tailgate.errors import BaselineMismatch, InconclusiveComparison, Regression
-from tailgate.model import Severity
+from tailgate.model import Outcome, Severity
 from tests.unit.baseline_examples import ALIKE, days, history, on, saved, series
 
 P95 = ("total", "p95_ms")

@@ -5,7 +5,7 @@ import pytest
 
 from tailgate.baseline_compare import compare_with_baseline
 from tailgate.baseline_rules import BaselineRules
-from tailgate.compare_values import Outcome
+from tailgate.model import Outcome
 from tests.unit.baseline_examples import days, saved, series
 
 TRIALS = 300
