@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tailgate.errors import BadInput, ThresholdFileError
-from tailgate.model import count_of
+from tailgate.model import Scenario, count_of
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 
@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(
             # A module that could not be collected may have held the tests of any scenario.
             is_whole = not session.testsfailed and _whole_suite_was_collected(config)
             thresholds = config.stash[THRESHOLDS] = _check(config, collected, selected, is_whole=is_whole)
+            if config.stash[OPTIONS].duet is not None:
+                _select_duets(config, items)
         except BadInput as error:
             _refuse(config, items, str(error))
             return
@@ -96,6 +98,28 @@ def _check(
     if problems:
         raise ThresholdFileError(problems)
     return thresholds
+
+
+def _select_duets(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the load tests that have nothing to compare.
+
+    Raises:
+        BadInput: None is left.
+    """
+    scenarios = config.stash[THRESHOLDS].scenarios
+    duets = [item for item in items if is_load_test(item) and _compares_all(item, scenarios)]
+    if not duets:
+        advice = "add to its scenario regression: {metric: p95_ms, max_change_ratio: 0.10}"
+        raise BadInput(
+            [f"{config.stash[OPTIONS].thresholds.name}: no selected load test has anything to compare; {advice}"]
+        )
+    others = [item for item in items if is_load_test(item) and item not in duets]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _compares_all(item: pytest.Item, scenarios: Mapping[str, Scenario]) -> bool:
+    return all(scenarios[name].regressions for name in scenarios_of(item))
 
 
 def _wrong_marker(item: pytest.Item) -> Sequence[str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tailgate.collecting import THRESHOLDS, is_load_test, scenarios_of
 from tailgate.errors import BadInput, TailgateError
+from tailgate.judging import RUNS, judge_now
+from tailgate.model import Judged, Scenario, Verdict
 from tailgate.options import OPTIONS
+from tailgate.reporting import RUN_LOG
+from tailgate.shapes import is_open
 
 if TYPE_CHECKING:
+    from tailgate.engine import LoadPlan
     from tailgate.loading import Target
+    from tailgate.playing import Duet
+    from tailgate.run import RunResult
     from tailgate.stack.builds import Build
 
 Builds = tuple["Build", "Build"]
@@ -34,7 +41,7 @@ class StartArm(Protocol):
 
 @pytest.fixture(scope="session")
 def perf_duet_requirements() -> Sequence[str]:
-    """What pip installs, in the baseline's checkout, to make its environment; override it, such as ``[".[server]"]``."""
+    """What pip installs in the baseline's checkout to make its environment; override it, as by ``[".[server]"]``."""
     return (".",)
 
 
@@ -72,8 +79,8 @@ def perf_duet_arm() -> StartArm:
     def start(build: Build) -> AbstractContextManager[Target]:
         if build.url is None:
             message = (
-                f"--perf-duet: nothing says how to start {build.label}: override the fixture perf_duet_arm (docs/duet.md), "
-                "or name two running services by --perf-duet=BASELINE_URL,CANDIDATE_URL"
+                f"--perf-duet: nothing says how to start {build.label}: override the fixture perf_duet_arm "
+                "(docs/duet.md), or name two running services by --perf-duet=BASELINE_URL,CANDIDATE_URL"
             )
             raise pytest.exit.Exception(message, returncode=pytest.ExitCode.USAGE_ERROR)
         return nullcontext(RunningTarget(build.url))
@@ -81,25 +88,106 @@ def perf_duet_arm() -> StartArm:
     return start
 
 
-def select_duets(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the load tests that have nothing to compare.
+def check_duet_load(plan: LoadPlan, limits: Scenario, *, host: str | None, actions: Mapping[str, object]) -> None:
+    """Refuse a load that cannot be played as a duet, before anything is started.
 
     Raises:
-        BadInput: None is left.
+        BadInput: With every problem found.
     """
-    if config.stash[OPTIONS].duet is None:
-        return
-    scenarios = config.stash[THRESHOLDS].scenarios
-    others = [
-        item
-        for item in items
-        if is_load_test(item) and not all(scenarios[name].regressions for name in scenarios_of(item))
-    ]
-    if not any(is_load_test(item) for item in items if item not in others):
-        path = config.stash[OPTIONS].thresholds.name
-        wanted = "regression: {metric: p95_ms, max_change_ratio: 0.10}"
-        raise BadInput(
-            [f"--perf-duet: no selected load test has anything to compare; add to its scenario in {path} {wanted}"]
+    problems = []
+    if not is_open(plan.stages):
+        problems.append(
+            "load: a duet sends each request to one of two builds by chance, which takes requests that arrive at a "
+            "rate; use shape=Arrivals(...), or stages with an arrival_rate_rps"
         )
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item not in others]
+    if not limits.regressions:
+        problems.append(
+            f"{limits.source}: $.scenarios.{limits.name}: has no regression:, so a duet has nothing to compare"
+        )
+    if host is not None:
+        problems.append(
+            f"load: host is {host!r}, but a duet loads the two stacks that perf_duet_arm starts; leave it out"
+        )
+    if actions:
+        problems.append(f"load: at_stage {', '.join(map(repr, actions))}: a duet has no such actions; leave them out")
+    if problems:
+        raise BadInput(problems)
+
+
+@dataclass(slots=True)
+class DuetSlot:
+    """A duet, played as far as it got."""
+
+    duet: Duet
+    run: RunResult
+    """The candidate's rounds as one run, for the test to look at."""
+    problem: str = ""
+    """What ended it before it was decided; empty if nothing did."""
+    judged: Judged | None = None
+    error: Exception | None = None
+
+    def judge(self, item: pytest.Item) -> None:
+        """Judge what the rounds say together."""
+        from tailgate.duet import judge_duet  # noqa: PLC0415 - NumPy only for a load
+        from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415
+
+        duet = self.duet
+        judged = judge_duet(
+            duet.rounds, duet.scenario, facts=duet.facts, changes=duet.changes, fingerprint=take_fingerprint()
+        )
+        if self.problem:
+            judged = replace(judged, verdict=Verdict.INVALID, reasons=(*judged.reasons, self.problem))
+        self.judged = judged
+        item.config.stash[RUN_LOG].put(item.nodeid, id(self), judged)
+
+    def raise_for_verdict(self, config: pytest.Config) -> None:
+        """Raise for a regression, an invalid duet, or with ``--perf-strict`` an open question."""
+        __tracebackhide__ = True
+        from tailgate.duet import raise_for_duet  # noqa: PLC0415 - as above
+
+        assert self.judged is not None
+        raise_for_duet(self.judged, is_strict=config.stash[OPTIONS].is_strict)
+
+
+def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) -> RunResult:
+    """Play a duet and return the candidate's rounds as one run; judged as any run of the test is.
+
+    Whatever ends it early, the rounds that were played are judged and reported.
+    """
+    from tailgate.duet import join_rounds  # noqa: PLC0415 - NumPy only for a load
+    from tailgate.playing import Duet, play  # noqa: PLC0415 - Locust is imported only for a load
+
+    item, options = request.node, request.config.stash[OPTIONS]
+    builds = request.getfixturevalue("perf_duet_builds")
+    duet = Duet(
+        builds=builds,
+        start=request.getfixturevalue("perf_duet_arm"),
+        scenario=limits,
+        plan=plan,
+        noise_floor_ratio=_noise_floor(request.config, limits),
+        injected_ratio=options.injected_ratio,
+    )
+    problem = ""
+    try:
+        play(duet, request.config, test=item.nodeid)
+    except BaseException as error:
+        problem = f"round {len(duet.rounds) + 1} ended with {type(error).__name__}: {error}".removesuffix(": ")
+        raise
+    finally:
+        if duet.rounds:
+            slot = DuetSlot(duet, join_rounds([round_.candidate.run for round_ in duet.rounds]), problem)
+            item.stash[RUNS].slots.append(slot)
+    if slot.run.facts.interrupted:
+        slot.judge(item)
+        return slot.run
+    slot.run = replace(slot.run, _judge=lambda changed: judge_now(item, slot, changed))
+    return slot.run
+
+
+def _noise_floor(config: pytest.Config, limits: Scenario) -> float:
+    """Return what the scenario says, else what was learned on this class of machine, else the usual."""
+    from tailgate.noise_floor import load_noise_floor  # noqa: PLC0415 - only in a duet
+
+    if limits.duet.noise_floor_ratio is not None:
+        return limits.duet.noise_floor_ratio
+    return load_noise_floor(config.rootpath) or USUAL_NOISE_FLOOR_RATIO

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -21,9 +21,26 @@ if TYPE_CHECKING:
     from tailgate.run import RunResult
 
 
+class Slot(Protocol):
+    """One load of a test and, once it was judged, its verdict."""
+
+    run: RunResult
+    judged: Judged | None
+    error: Exception | None
+    """What its verdict raised, until that has failed the test."""
+
+    def judge(self, item: pytest.Item) -> None:
+        """Judge it, and put it into the log, instead of what it was judged before."""
+        ...  # pragma: no cover
+
+    def raise_for_verdict(self, config: pytest.Config) -> None:
+        """Raise what the verdict means."""
+        ...  # pragma: no cover
+
+
 @dataclass(slots=True)
-class Slot:
-    """One run of a test and, once it was judged, its verdict."""
+class RunSlot:
+    """A run against one target."""
 
     run: RunResult
     scenario: Scenario
@@ -32,12 +49,40 @@ class Slot:
     """Runs to compare with, as they were before the load."""
     judged: Judged | None = None
     error: Exception | None = None
-    """What its verdict raised, until that has failed the test."""
+    comparison: BaselineComparison | None = None
+
+    def judge(self, item: pytest.Item) -> None:
+        """Judge the run by its limits and beside saved ones."""
+        from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
+        from tailgate.judge import judge_run  # noqa: PLC0415
+
+        config = item.config
+        judged = judge_run(self.run, self.scenario, fingerprint=take_fingerprint())
+        self.judged, self.comparison = compare_with_saved(
+            config, self.run, judged, self.scenario, load=self.identity, saved=self.saved
+        )
+        baseline, refusal = record_to_save(
+            config, self.run, self.judged, self.scenario, load=self.identity, comparison=self.comparison
+        )
+        config.stash[RUN_LOG].put(item.nodeid, id(self), self.judged, baseline=baseline, refusal=refusal)
+
+    def raise_for_verdict(self, config: pytest.Config) -> None:
+        """Raise what the comparison means, else what the limits do."""
+        __tracebackhide__ = True
+        del config
+        from tailgate.judge import raise_for_verdict  # noqa: PLC0415 - NumPy only for a load
+
+        assert self.judged is not None
+        if self.comparison is not None:
+            from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
+
+            raise_for_comparison(self.comparison)
+        raise_for_verdict(self.judged)
 
 
 @dataclass(slots=True)
 class TestRuns:
-    """All runs of one test."""
+    """All loads of one test."""
 
     slots: list[Slot] = field(default_factory=list)
 
@@ -73,7 +118,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         raise
     finally:
         for slot in _unjudged(item):
-            judge(item, slot)
+            slot.judge(item)
     return result
 
 
@@ -122,37 +167,15 @@ def _unjudged(item: pytest.Item) -> list[Slot]:
     return [slot for slot in _slots(item) if slot.judged is None]
 
 
-def judge(item: pytest.Item, slot: Slot) -> BaselineComparison | None:
-    """Judge a run and put it into the log, instead of what it was judged before; return how it compares."""
-    from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
-    from tailgate.judge import judge_run  # noqa: PLC0415
-
-    slot.judged = judge_run(slot.run, slot.scenario, fingerprint=take_fingerprint())
-    slot.judged, comparison = compare_with_saved(
-        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, saved=slot.saved
-    )
-    baseline, refusal = record_to_save(
-        item.config, slot.run, slot.judged, slot.scenario, load=slot.identity, comparison=comparison
-    )
-    item.config.stash[RUN_LOG].put(item.nodeid, id(slot), slot.judged, baseline=baseline, refusal=refusal)
-    return comparison
-
-
 def judge_now(item: pytest.Item, slot: Slot, run: RunResult) -> Judged:
     """Judge ``run``, a version of the slot's run that may have more counters, and raise what that means."""
     __tracebackhide__ = True
-    from tailgate.judge import raise_for_verdict  # noqa: PLC0415
-
     slot.run, slot.error = run, None
     try:
-        comparison = judge(item, slot)
-        assert slot.judged is not None
-        if comparison is not None:
-            from tailgate.baseline_compare import raise_for_comparison  # noqa: PLC0415 - only if asked for
-
-            raise_for_comparison(comparison)
-        raise_for_verdict(slot.judged)
+        slot.judge(item)
+        slot.raise_for_verdict(item.config)
     except (TailgateError, AssertionError) as error:
         slot.error = error
         raise
+    assert slot.judged is not None
     return slot.judged

@@ -6,14 +6,16 @@ import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
 from tailgate.baselining import identify_load, read_saved
 from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_of, unknown_name
+from tailgate.dueting import check_duet_load, play_duet
 from tailgate.errors import BadInput, ThresholdFileError
-from tailgate.judging import RUNS, Slot, TestRuns, judge, judge_now, judge_rest
+from tailgate.judging import RUNS, RunSlot, TestRuns, judge_now, judge_rest
 from tailgate.model import Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
@@ -21,11 +23,16 @@ from tailgate.reporting import RUN_LOG
 if TYPE_CHECKING:
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
+    from tailgate.tiers import Told
 
 Complete = Callable[["RunResult"], Mapping[str, float]]
 """Computes further counters from a run that is over."""
 Observe = Callable[[], Complete]
 """Looks at the world before a run, and returns what then computes further counters from the run."""
+Tell = Callable[["RunResult"], "Told"]
+"""Tells what servers reported about the requests of a run that is over."""
+Locate = Callable[[], Tell]
+"""Takes note before a run of where the servers' reports begin, and returns what tells of them after it."""
 
 
 class Target(Protocol):
@@ -63,11 +70,13 @@ def perf_target(request: pytest.FixtureRequest) -> Target | None:
 
 
 @pytest.fixture
-def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Generator[Load, None, None]:
+def load(request: pytest.FixtureRequest) -> Generator[Load, None, None]:
     """Run load against the target and return what it measured: ``load([Shopper], shape=Peak())``."""
     request.node.stash[RUNS] = TestRuns()
     request.node.stash[SCENARIOS] = scenarios_of(request.node)
-    yield Load(request.node, perf_target)
+    # A duet starts stacks of its own; another one beside them would cost the processor time that they need.
+    is_duet = request.config.stash[OPTIONS].duet is not None
+    yield Load(request.node, request, None if is_duet else request.getfixturevalue("perf_target"))
     # What fixtures loaded after the test, or before it when one of them failed.
     try:
         judge_rest(request.node)
@@ -78,18 +87,30 @@ def load(request: pytest.FixtureRequest, perf_target: Target | None) -> Generato
 class Load:
     """Makes the load runs of one test."""
 
-    def __init__(self, item: pytest.Item, target: Target | None) -> None:
+    def __init__(self, item: pytest.Item, request: pytest.FixtureRequest, target: Target | None) -> None:
         self._item = item
+        self._request = request
         self._target = target
         self._observers: list[Observe] = []
+        self._locators: list[Locate] = []
 
     def observe(self, begin: Observe) -> None:
         """Have counters added to each run that follows, before it is judged.
 
         ``begin`` is called right before a run and returns a function; that is called with the run when it is over
-        and returns counters by name. Both are called outside of the event loop, so they may block.
+        and returns counters by name. Both are called outside of the event loop, so they may block. A duet does without:
+        what is seen from outside belongs to neither arm.
         """
         self._observers.append(begin)
+
+    def locate(self, begin: Locate) -> None:
+        """Have each run that follows divided into tiers: where requests spent their time.
+
+        ``begin`` is called as that of ``observe`` is, and what it returns tells afterwards, for each request, its
+        ``X-Request-Id`` and the milliseconds in each tier: ``("4711", {"nginx": 0.4, "service": 3.1})``. For that,
+        requests carry a number as their id, unless users send one of their own.
+        """
+        self._locators.append(begin)
 
     def __call__(
         self,
@@ -132,24 +153,36 @@ class Load:
             tags=tags,
             request_timeout_s=request_timeout_s,
             stop_timeout_s=stop_timeout_s,
+            is_numbered=bool(self._locators) and not self._is_duet,
         )
         actions = dict(at_stage or {})
         _check_stage_names(limits, plan, actions)
         config = self._item.config
+        if self._is_duet:
+            check_duet_load(plan, limits, host=host, actions=actions)
+            run = play_duet(self._request, plan, limits)
+            if run.facts.interrupted:
+                _pass_on(self._item, run.facts.interrupted)
+            return run
         saved = read_saved(config, limits.name)
-        run, ends = self._run(plan, limits, shape, actions)
-        slot = Slot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
+        run, ends, tells = self._run(plan, limits, shape, actions)
+        slot = RunSlot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
-            judge(self._item, slot)
+            slot.judge(self._item)
             _pass_on(self._item, run.facts.interrupted)
         for end in ends:
             try:
                 run = run.with_counters(end(run))
             except Exception as error:  # noqa: BLE001 - told as a reason against the run
                 run = _with_problem(run, f"counters could not be computed: {type(error).__name__}: {error}")
+        run = _located(run, tells)
         slot.run = replace(run, _judge=lambda changed: judge_now(self._item, slot, changed))
         return slot.run
+
+    @property
+    def _is_duet(self) -> bool:
+        return self._item.config.stash[OPTIONS].duet is not None
 
     def _scenario(self, name: str | None) -> Scenario:
         declared = self._item.stash[SCENARIOS]
@@ -174,11 +207,13 @@ class Load:
             classes = users if isinstance(users, Sequence) else [users]
             host = next((cls.host for cls in classes if getattr(cls, "host", None)), None)
         time_scale = self._item.config.stash[OPTIONS].time_scale
-        return make_plan(users, shape=shape, host=host, time_scale=time_scale, **settings)
+        return make_plan(
+            users, shape=shape, host=host, time_scale=time_scale, is_host_known=not self._is_duet, **settings
+        )
 
     def _run(
         self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
-    ) -> tuple[RunResult, list[Complete]]:
+    ) -> tuple[RunResult, list[Complete], list[Tell]]:
         from tailgate.announcing import ProgressLine  # noqa: PLC0415 - only for a load
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
@@ -198,6 +233,7 @@ class Load:
         )
         with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
             ends = [begin() for begin in self._observers]
+            tells = [begin() for begin in self._locators]
             try:
                 run = run_load(
                     plan,
@@ -211,7 +247,20 @@ class Load:
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()
         facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)
         run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
-        return with_shape_figures(run, shape, limits), ends
+        return with_shape_figures(run, shape, limits), ends, tells
+
+
+def _located(run: RunResult, tells: Sequence[Tell]) -> RunResult:
+    """Return the run with the time that its requests spent in each tier, if anything tells."""
+    if not tells:
+        return run
+    from tailgate.tiers import with_tiers  # noqa: PLC0415 - NumPy only for a load
+
+    try:
+        return replace(run, samples=with_tiers(run.samples, chain.from_iterable(tell(run) for tell in tells)))
+    except Exception as error:  # noqa: BLE001 - told; it says nothing against what was measured
+        note = f"where the time went could not be told: {type(error).__name__}: {error}"
+        return replace(run, notes=(*run.notes, note))
 
 
 def _with_problem(run: RunResult, problem: str) -> RunResult:

@@ -32,6 +32,10 @@ class Options:
     """Name of the baseline to compare runs with."""
     is_strict: bool
     """Whether a comparison that decides nothing fails."""
+    duet: str | None
+    """What to play a duet against: a git ref, ``.``, an image, or two URLs."""
+    injected_ratio: float
+    """By how much the candidate of a duet is made slower, on paper, to try the gate."""
 
 
 OPTIONS = pytest.StashKey[Options]()
@@ -74,6 +78,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
     group.addoption("--perf-list", action="store_true", help="show the saved baselines, and stop")
     group.addoption("--perf-strict", action="store_true", help="let a comparison that decides nothing fail")
+    group.addoption(
+        "--perf-duet",
+        metavar="REF",
+        help="load this build and a baseline side by side: the build of a git ref, '.' (this build itself), an image "
+        "with --perf-stack=docker, or BASELINE_URL,CANDIDATE_URL",
+    )
+    group.addoption(
+        "--perf-inject",
+        default="0",
+        metavar="RATIO",
+        help="try a duet: judge it as if the candidate were slower by RATIO, such as 0.2",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -114,7 +130,10 @@ def read_options(config: pytest.Config) -> Options:
         save=_baseline_name(config, "--perf-save"),
         compare=_baseline_name(config, "--perf-compare"),
         is_strict=config.getoption("perf_strict"),
+        duet=config.getoption("perf_duet"),
+        injected_ratio=_injected_ratio(config),
     )
+    _check_duet(options)
     _check_stack(config.getoption("perf_stack"))
     if not hasattr(config, "workerinput"):
         # GitHub's own file is not asked for, so it must not stand in the way of a session that loads nothing.
@@ -173,6 +192,28 @@ def _time_scale(text: str) -> float:
     if not 0 < scale < math.inf:
         raise pytest.UsageError(f"--perf-time-scale: {text!r}, wanted a positive number")
     return scale
+
+
+def _injected_ratio(config: pytest.Config) -> float:
+    text = config.getoption("perf_inject")
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = math.nan
+    if not 0 <= ratio < math.inf:
+        raise pytest.UsageError(f"--perf-inject: {text!r}, wanted a ratio, 0 or more, such as 0.2 for 20 % slower")
+    if ratio and config.getoption("perf_duet") is None:
+        raise pytest.UsageError("--perf-inject: is for a duet only; give --perf-duet=REF as well")
+    return ratio
+
+
+def _check_duet(options: Options) -> None:
+    """Refuse what a duet cannot do at the same time; its figures are those of half a load."""
+    others = {"--perf-save": options.save is not None, "--perf-compare": options.compare is not None}
+    for name in [name for name, is_given in others.items() if is_given and options.duet is not None]:
+        raise pytest.UsageError(
+            f"--perf-duet: cannot be given with {name}: a duet has its baseline beside it; run pytest once for each"
+        )
 
 
 def _check_stack(stack: str) -> None:

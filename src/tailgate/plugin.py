@@ -7,6 +7,7 @@ import pytest
 from tailgate import reporting, unpatched
 from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
+from tailgate.dueting import perf_duet_arm, perf_duet_builds, perf_duet_requirements
 from tailgate.judging import pytest_runtest_call, pytest_runtest_setup
 from tailgate.loading import load, perf_target
 from tailgate.options import OPTIONS, pytest_addoption, pytest_load_initial_conftests, read_options
@@ -34,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 __all__ = [
     "load",
+    "perf_duet_arm",
+    "perf_duet_builds",
+    "perf_duet_requirements",
     "perf_target",
     "pytest_addoption",
     "pytest_cmdline_main",

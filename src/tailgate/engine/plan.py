@@ -54,6 +54,8 @@ class LoadPlan:
     request_timeout_s: float
     stop_timeout_s: float
     time_scale: float
+    is_numbered: bool = False
+    """Whether each request carries a number, by which servers can tell of it."""
 
     @property
     def duration_s(self) -> float | None:
@@ -76,6 +78,8 @@ def make_plan(
     request_timeout_s: float = 10.0,
     stop_timeout_s: float = 5.0,
     time_scale: float = 1.0,
+    is_numbered: bool = False,
+    is_host_known: bool = True,
 ) -> LoadPlan:
     """Return a plan that can be run.
 
@@ -87,6 +91,7 @@ def make_plan(
         request_timeout_s: A request without a complete answer by then is a failure.
         stop_timeout_s: How long running requests may take after the end of the shape before they are censored.
         time_scale: Make the shape this many times as long.
+        is_numbered: Give each request a number, as ``X-Request-Id``, by which servers can tell of it.
 
     Raises:
         BadInput: With every problem found.
@@ -106,20 +111,22 @@ def make_plan(
     if is_open(stages):
         problems += find_open_problems(user_classes)
     try:
-        check_host(host)
+        if is_host_known:
+            check_host(host)
     except BadInput as error:
         problems += error.problems
-    if problems or host is None:
+    if problems:
         raise BadInput(problems)
     return LoadPlan(
         user_classes=user_classes,
         stages=stages,
         locust_shape=locust_shape,
-        host=host.rstrip("/"),
+        host=(host or "").rstrip("/"),
         tags=wanted_tags,
         request_timeout_s=request_timeout_s,
         stop_timeout_s=stop_timeout_s,
         time_scale=time_scale,
+        is_numbered=is_numbered,
     )
 
 

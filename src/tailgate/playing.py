@@ -1,0 +1,196 @@
+"""Play a duet: one round after the other, until it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from tailgate.announcing import ProgressLine
+from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided
+from tailgate.engine import run_duet
+from tailgate.model import Change, DuetFacts, Scenario
+from tailgate.percentiles import percentile
+from tailgate.reports.progress import Progress
+from tailgate.run import RunResult
+from tailgate.stack.cores import pinned, share_cores, usable_cores
+from tailgate.turns import machine_turn
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tailgate.dueting import Builds, StartArm
+    from tailgate.engine import LiveDuet, LoadPlan
+    from tailgate.loading import Target
+
+MARK_EVERY_S = 2.0
+"""How often processor time and counters are read; the kernel counts processor time in steps of 10 ms."""
+_RECENT = 500
+"""The live p95 is over this many last requests."""
+
+
+@dataclass(slots=True)
+class Duet:
+    """A duet as far as it was played: what is kept of it when it is interrupted."""
+
+    builds: Builds
+    start: StartArm
+    scenario: Scenario
+    plan: LoadPlan
+    noise_floor_ratio: float
+    injected_ratio: float
+    rounds: list[Round] = field(default_factory=list)
+    changes: tuple[Change, ...] = ()
+    """What the rounds say together."""
+
+    @property
+    def are_cores_shared(self) -> bool:
+        """Whether both arms run on the same cores."""
+        return share_cores(usable_cores(), 1) is None
+
+    @property
+    def facts(self) -> DuetFacts:
+        """Who played, and how long."""
+        base, candidate = self.builds
+        busy = [round_.base.run.generator.host_cpu_ratio for round_ in self.rounds]
+        known = [ratio for ratio in busy if ratio is not None]
+        return DuetFacts(
+            base=base.label,
+            candidate=candidate.label,
+            rounds=len(self.rounds),
+            most_rounds=self.scenario.duet.looks[-1],
+            are_cores_shared=self.are_cores_shared,
+            cpu_ratio=sum(known) / len(known) if known else None,
+            are_processes_fresh=base.url is None,
+            injected_ratio=self.injected_ratio,
+        )
+
+    def add(self, round_: Round) -> None:
+        """Take one more round, and compare all of them anew."""
+        self.rounds.append(inject(round_, self.injected_ratio) if self.injected_ratio else round_)
+        self.changes = compare_rounds(
+            self.rounds,
+            self.scenario,
+            timeout_ms=1000 * self.plan.request_timeout_s,
+            are_cores_shared=self.are_cores_shared,
+            noise_floor_ratio=self.noise_floor_ratio,
+        )
+
+
+def play(duet: Duet, config: pytest.Config, *, test: str) -> None:
+    """Play rounds until every comparison is decided, nothing more can come, or something ended a round early."""
+    line = ProgressLine(config)
+    looks = duet.scenario.duet.looks
+    with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
+        for number in range(1, looks[-1] + 1):
+            round_ = _play_round(duet, number, line, test)
+            duet.add(round_)
+            if _is_over(round_.candidate.run) or (number in looks and is_decided(duet.changes)):
+                return
+
+
+def _is_over(run: RunResult) -> bool:
+    """Tell whether another round would be of no use: the person, or what is loaded, has ended this one."""
+    facts = run.facts
+    return bool(facts.interrupted or facts.stopped or facts.stack_deaths)
+
+
+def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round:
+    """Load both builds at once, in stacks that are fresh and were started in an order that changes by round."""
+    cores = share_cores(usable_cores(), number)
+    base, candidate = duet.builds
+    order = (base, candidate) if number % 2 else (candidate, base)
+    names = " and ".join(build.name for build in order)
+    line.say(f"round {number} of at most {duet.scenario.duet.looks[-1]}: starting {names}")
+    with ExitStack() as exits:
+        targets: dict[str, Target] = {}
+        for build in order:
+            with pinned(cores.of(build.name) if cores else None):
+                targets[build.name] = exits.enter_context(duet.start(build))
+        meters = {name: exits.enter_context(closing(Meter(target))) for name, target in targets.items()}
+        monitor = _DuetMonitor(line, f"{duet.scenario.name}, round {number}", meters[base.name], meters[candidate.name])
+        with pinned(cores.generator if cores else None):
+            runs = run_duet(
+                duet.plan,
+                hosts=(targets[base.name].url, targets[candidate.name].url),
+                seed=number,
+                test=test,
+                scenario=duet.scenario.name,
+                warmup_s=duet.scenario.warmup_s,
+                monitor=monitor,
+            )
+        arms = [
+            ArmRound(run=_with_deaths(run, targets[build.name]), marks=meters[build.name].marks(run))
+            for run, build in zip(runs, duet.builds, strict=True)
+        ]
+    return Round(base=arms[0], candidate=arms[1])
+
+
+def _with_deaths(run: RunResult, target: Target) -> RunResult:
+    return replace(run, facts=replace(run.facts, stack_deaths=tuple(target.check_alive())))
+
+
+class Meter:
+    """Reads processor time and counters of one arm now and then.
+
+    Processor time in a thread: to read it of some processes takes milliseconds, in which no request could be sent.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._read: Callable[[], float] | None = getattr(target, "service_cpu_s", None)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailgate-meter")
+        self._marks: list[tuple[float, Mapping[str, float], Future[float | None]]] = []
+
+    def mark(self, at_s: float, counters: Mapping[str, float]) -> None:
+        """Note the counters, and have the processor time read."""
+        self._marks.append((at_s, dict(counters), self._thread.submit(self._cpu_s)))
+
+    def marks(self, run: RunResult) -> tuple[Mark, ...]:
+        """Return what was read, with a last look at the end of the run."""
+        self.mark(run.duration_s, run.counters)
+        return tuple(Mark(at_s=at_s, cpu_s=cpu_s.result(), counters=counters) for at_s, counters, cpu_s in self._marks)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    def _cpu_s(self) -> float | None:
+        return self._read() if self._read is not None else None
+
+
+class _DuetMonitor:
+    """Watches one round for the plugin; see ``tailgate.engine.DuetMonitor``."""
+
+    def __init__(self, line: ProgressLine, title: str, base: Meter, candidate: Meter) -> None:
+        self._line = line
+        self._title = title
+        self._base, self._candidate = base, candidate
+        self._mark_at_s = 0.0
+        self._seen = (0.0, 0)
+
+    def on_progress(self, live: LiveDuet) -> None:
+        """Show the progress, and read the meters when it is time."""
+        self._line.show(self._progress(live))
+        if live.elapsed_s >= self._mark_at_s:
+            self._mark_at_s += MARK_EVERY_S
+            self._base.mark(live.elapsed_s, live.base.counters)
+            self._candidate.mark(live.elapsed_s, live.candidate.counters)
+
+    def _progress(self, live: LiveDuet) -> Progress:
+        arms = (live.base, live.candidate)
+        latencies = live.candidate.log.recent_latencies_ms(_RECENT)
+        sent = sum(len(arm.log) for arm in arms)
+        elapsed_s, sent_before = self._seen
+        passed_s = live.elapsed_s - elapsed_s
+        self._seen = (live.elapsed_s, sent)
+        return Progress(
+            stage=f"{self._title}/{live.stage}",
+            users=sum(arm.users for arm in arms),
+            throughput_rps=(sent - sent_before) / passed_s if passed_s > 0 else 0.0,
+            p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
+            failures=sum(arm.log.failures for arm in arms),
+            left_s=live.left_s,
+        )
