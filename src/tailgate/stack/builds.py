@@ -5,30 +5,28 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
-import os
-import secrets
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tailgate.errors import BadInput, TailgateError
 from tailgate.fingerprint import take_commit
+from tailgate.stack.probes import http_answers
 from tailgate.stack.process import POLL_S, Process
 from tailgate.stack.sandbox import Sandbox
 
 BASELINE, CANDIDATE = "baseline", "candidate"
 SHORT_SHA = 7
 LOG_LINES = 20
-"""How much of the output of git or pip ends in an error."""
+"""How much of the output of git or pip an error shows."""
 
-_REPOSITORY_VARIABLES = (
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"),
-    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH"),
-)
-"""Inside of a git hook these name the repository, and the index, of the hook, whatever ``-C`` says."""
+# Inside of a git hook variables name the repository, and the index, of the hook, whatever -C says.
+_HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+_GIT = ("env", *(f"--unset={name}" for name in _HOOK_VARIABLES), "git")
 
 _LIST_PACKAGES = """
 import importlib.metadata, json
@@ -58,6 +56,8 @@ class Build:
     """Tag of a container image that is there already."""
     url: str | None = None
     """Where somebody else runs it, without a slash at the end."""
+    notes: tuple[str, ...] = ()
+    """What differs from the other build beside the sources, a sentence each: it is compared as well."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.label}"
@@ -82,6 +82,40 @@ class Revision:
         return f"{self.ref} ({self.sha[:SHORT_SHA]})"
 
 
+@contextlib.contextmanager
+def open_builds(
+    reference: str, *, root: Path, stack: str, requirements: Sequence[str]
+) -> Iterator[tuple[Build, Build]]:
+    """Make baseline and candidate ready to be started, and take away what was made for them.
+
+    Args:
+        reference: ``.`` (the working tree, twice), ``BASELINE_URL,CANDIDATE_URL``, an image if ``stack`` is ``docker``,
+            else a git ref.
+        root: Directory of the project.
+        stack: What ``--perf-stack`` says.
+        requirements: What `check_out` installs.
+
+    Raises:
+        BadInput: ``reference`` names nothing that could be compared.
+        TailgateError: The baseline cannot be checked out or installed.
+    """
+    if "://" in reference:
+        yield _running_builds(reference)
+        return
+    if "://" in stack:
+        advice = "name two running ones by --perf-duet=BASELINE_URL,CANDIDATE_URL"
+        raise BadInput([f"a duet needs two stacks, but --perf-stack={stack} is one; {advice}"])
+    candidate = working_tree(root)
+    if reference == ".":
+        yield working_tree(root, name=BASELINE), candidate
+    elif stack == "docker":
+        yield Build(name=BASELINE, label=reference, image=reference), candidate
+    else:
+        revision = resolve(reference, root=root)
+        with Sandbox() as sandbox:
+            yield check_out(revision, sandbox, requirements=requirements), candidate
+
+
 def working_tree(root: Path, *, name: str = CANDIDATE) -> Build:
     """Return what is in ``root`` now, in the environment that runs pytest; nothing is copied or installed."""
     commit = take_commit(root)
@@ -94,13 +128,27 @@ def resolve(ref: str, *, root: Path) -> Revision:
     """Find the commit that ``ref`` names in the repository around ``root``.
 
     Raises:
-        BadInput: There is no git, no repository or no such commit.
+        BadInput: There is no git, no repository, no such commit, or it has no such directory.
     """
-    raise NotImplementedError
+    if shutil.which("git") is None:
+        raise BadInput([f"git ref {ref!r}: there is no git on the PATH; install it, or compare two URLs"])
+    inside = _git(root, "rev-parse", "--show-prefix")
+    if inside.returncode:
+        raise BadInput([f"git ref {ref!r}: no git repository at {root}: {_last_line(inside.stderr)}"])
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if found.returncode:
+        raise BadInput([_unknown_ref(ref, root)])
+    sha, prefix = found.stdout.strip(), inside.stdout.rstrip("\n")
+    if prefix and _git(root, "rev-parse", "--verify", "--quiet", f"{sha}:{prefix}").returncode:
+        raise BadInput([f"git ref {ref!r}: it has no directory {prefix}, where this project is now"])
+    return Revision(ref=ref, sha=sha, root=root, prefix=prefix)
 
 
 def check_out(revision: Revision, sandbox: Sandbox, *, requirements: Sequence[str]) -> Build:
     """Make a worktree of a commit and an environment for it, which vanish with the sandbox.
+
+    Submodules stay empty, and a note says so. Files of Git LFS are what they are in any checkout of the machine: it
+    fetches what the repository does not have yet.
 
     Args:
         revision: What to check out.
@@ -111,28 +159,130 @@ def check_out(revision: Revision, sandbox: Sandbox, *, requirements: Sequence[st
     Raises:
         TailgateError: git or pip failed; the message has the end of what it said.
     """
-    raise NotImplementedError
+    tree = _add_worktree(revision, sandbox)
+    directory = tree / revision.prefix
+    python = _make_environment(revision, sandbox, directory, requirements)
+    return Build(
+        name=BASELINE,
+        label=revision.label,
+        directory=directory,
+        python=python,
+        notes=(*_note_submodules(tree), *_note_packages(python)),
+    )
 
 
-def note_differences(base: Build, candidate: Build) -> tuple[str, ...]:
-    """Return a sentence for everything but the sources that differs between two builds: it is compared as well."""
-    raise NotImplementedError
-
-
-@contextlib.contextmanager
-def open_builds(reference: str, *, root: Path, stack: str, requirements: Sequence[str]) -> Iterator[tuple[Build, Build]]:
-    """Make baseline and candidate ready to be started, and take away what was made for them.
-
-    Args:
-        reference: ``.`` (the working tree, twice), ``BASELINE_URL,CANDIDATE_URL``, an image if ``stack`` is ``docker``,
-            else a git ref.
-        root: Directory of the project.
-        stack: ``embedded`` or ``docker``.
-        requirements: What `check_out` installs.
+def _running_builds(reference: str) -> tuple[Build, Build]:
+    """Return the builds that somebody else runs at two URLs.
 
     Raises:
-        BadInput: ``reference`` names nothing that could be compared.
-        TailgateError: The baseline cannot be checked out or installed.
+        BadInput: It is not two URLs.
     """
-    raise NotImplementedError
-    yield
+    urls = [url.strip().rstrip("/") for url in reference.split(",")]
+    if len(urls) != 2:  # noqa: PLR2004 - baseline and candidate
+        raise BadInput([f"{reference!r} has {len(urls)} URL(s), wanted two: BASELINE_URL,CANDIDATE_URL"])
+    for url in urls:
+        http_answers(url)
+    base, candidate = (
+        Build(name=name, label=url, url=url) for name, url in zip((BASELINE, CANDIDATE), urls, strict=True)
+    )
+    return base, candidate
+
+
+def _unknown_ref(ref: str, root: Path) -> str:
+    """Say why ``ref`` may not be there, and which names are like it."""
+    if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+        advice = "fetch the rest: git fetch --unshallow (in CI: a checkout with fetch-depth: 0 or GIT_DEPTH: 0)"
+        return f"git ref {ref!r}: no such commit in this shallow clone; {advice}"
+    known = _git(root, "for-each-ref", "--format=%(refname:short)").stdout.split()
+    near = difflib.get_close_matches(ref, known, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "git branch --all and git tag say what there is"
+    return f"git ref {ref!r}: no such commit in {root}; {hint}"
+
+
+def _add_worktree(revision: Revision, sandbox: Sandbox) -> Path:
+    """Check a commit out into a directory that vanishes with the sandbox, without a trace in the repository.
+
+    A worktree has the tags, the Git LFS files and the depth of the repository; an export or a clone may lack them. Its
+    other half is a directory in the repository: git takes that away in the end, or the sandbox's guard does where this
+    process was killed. So nobody has to prune, which would also hit the worktrees of other people.
+    """
+    tree = sandbox.directory / f"{sandbox.directory.name}-baseline"  # git calls its half so too: nobody else's name
+    common = revision.root / _git(revision.root, "rev-parse", "--git-common-dir").stdout.rstrip("\n")
+    sandbox.claim(common.resolve() / "worktrees" / tree.name)
+    # Hooks could do anything, such as installing the project's dependencies.
+    add = ["-c", f"core.hooksPath={tree / 'no-hooks'}", "worktree", "add", "--detach", str(tree), revision.sha]
+    _run(sandbox, "git", [*_GIT, "-C", str(revision.root), *add], why=f"{revision.label} cannot be checked out")
+
+    def remove() -> None:
+        _git(revision.root, "worktree", "remove", "--force", str(tree))
+
+    sandbox.at_exit(remove)
+    return tree
+
+
+def _make_environment(revision: Revision, sandbox: Sandbox, directory: Path, requirements: Sequence[str]) -> Path:
+    """Return the interpreter of a new environment with the requirements installed.
+
+    The pip that comes with an interpreter may be too old to know ``--group``, so it is brought up to date first.
+    """
+    home = sandbox.directory / "baseline-python"
+    python = home / "bin" / "python"
+    pip = "--upgrade-deps" if requirements else "--without-pip"
+    why = f"no environment could be made for {revision.label}"
+    # Isolated (-I), since neither PYTHONPATH nor a module of the checkout may get in their way.
+    _run(sandbox, "venv", [sys.executable, "-I", "-m", "venv", pip, str(home)], why=why)
+    if requirements:
+        install = ["-m", "pip", "install", "--quiet", "--no-input", "--prefer-binary", *requirements]
+        why = f"pip install {' '.join(requirements)} failed for {revision.label}"
+        _run(sandbox, "pip", [str(python), "-I", *install], why=why, cwd=directory)
+    return python
+
+
+def _run(sandbox: Sandbox, name: str, argv: Sequence[str], *, why: str, cwd: Path | None = None) -> None:
+    """Run a program to its end; it ends with this process, however that ends.
+
+    Raises:
+        TailgateError: It failed.
+    """
+    with Process(sandbox, name, argv, cwd=cwd, env={"GIT_TERMINAL_PROMPT": "0"}) as process:
+        while process.is_running:
+            time.sleep(POLL_S)
+        if process.exit_code:
+            lines = process.log_tail(LOG_LINES).splitlines()
+            raise TailgateError("\n".join([f"{why}:", *(f"  {name} | {line}" for line in lines)]))
+
+
+def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Ask git something about the repository around ``directory``; the caller looks at the exit code."""
+    command = [*_GIT, "-C", str(directory), *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+def _note_submodules(tree: Path) -> list[str]:
+    lines = _git(tree, "submodule", "status").stdout.splitlines()
+    empty = [line.split()[1] for line in lines if line.startswith("-")]
+    return [f"submodules are empty in the baseline: {', '.join(empty)}"] if empty else []
+
+
+def _note_packages(python: Path) -> list[str]:
+    """Say which packages have another version than here; this environment also has what only the tests need."""
+    base, candidate = (_installed(one) for one in (python, Path(sys.executable)))
+    differing = [
+        f"{name} {version} -> {candidate.get(name, 'none')}"
+        for name, version in sorted(base.items())
+        if name not in _TOOLS and candidate.get(name) != version
+    ]
+    if not differing:
+        return []
+    return [f"packages differ too, from baseline to candidate: {', '.join(differing)}"]
+
+
+def _installed(python: Path) -> dict[str, str]:
+    """Return the versions of the packages that an interpreter finds, by normalised name, local projects left out."""
+    done = subprocess.run([python, "-I", "-c", _LIST_PACKAGES], capture_output=True, check=True)
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions

@@ -97,6 +97,10 @@ class Sandbox:
         """Call ``end`` when the sandbox is left, the latest first; the guard does without."""
         self._exits.callback(end)
 
+    def claim(self, directory: Path) -> None:
+        """Have a directory that somebody else is about to make removed in the end, like the sandbox's own."""
+        self._tell(f"directory {directory}")
+
     def folder(self, name: str, *, account: Account | None = None, prefers_memory: bool = False) -> Path:
         """Make a private folder that vanishes with the sandbox.
 
