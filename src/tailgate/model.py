@@ -287,6 +287,8 @@ class RegressionRule:
     request for ``failure_ratio`` and ``count``."""
     alpha: float = 0.05
     """Highest probability of either wrong verdict over all looks of one duet."""
+    noise_floor_ratio: float | None = None
+    """Of ``*_ms``: as that of ``DuetRules``, for this rule alone."""
     severity: Severity = Severity.FAIL
     source: str = ""
     """``thresholds.yaml:14``, for messages."""
@@ -436,6 +438,8 @@ class Change:
     low: float | None
     """With ``high``, the interval of the confidence that each look is judged with."""
     high: float | None
+    standard_error: float | None = None
+    """Percentiles: of the logarithm of ``1 + change``, within these processes."""
     pooled: float | None = None
     """Percentiles: the change of the percentile over all requests, which a few very slow seconds move."""
     pooled_low: float | None = None

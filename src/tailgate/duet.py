@@ -1,0 +1,236 @@
+"""Compare two builds over the rounds of a duet: one change for each rule, and where else to look.
+
+Pure: the same rounds give the same changes. The statistics are those of ``tailgate.compare``; docs/duet.md tells how
+often they are right. Several rules of a scenario each keep their own error, without a correction for their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from tailgate.checks import matching_keys
+from tailgate.compare import (
+    CompareSettings,
+    LatencyComparison,
+    compare_cost,
+    compare_latency,
+    compare_names,
+    compare_shares,
+    count_failures,
+)
+from tailgate.compare_values import Arm
+from tailgate.duet_changes import doubt, from_latency, from_name, from_rate, nothing
+from tailgate.duet_rounds import BASELINE, CANDIDATE, ArmRound, Mark, Round, Timeline, inject
+from tailgate.model import TOTAL, Change, Outcome, RegressionRule, Scenario, Severity, Window
+from tailgate.percentiles import quantile_of
+
+__all__ = [
+    "NOISE_FLOOR_RATIO",
+    "ArmRound",
+    "Mark",
+    "Round",
+    "compare_rounds",
+    "inject",
+    "is_decided",
+    "shared_cpu_ratio",
+]
+
+NOISE_FLOOR_RATIO = 0.01
+"""The floor until one was learned: about what two pairs of processes of one build differ by (docs/duet.md)."""
+_MOSTLY_FAILED = 0.5
+_EXCESS = 0.1
+"""By how much more the baseline may fail than the candidate, as a share of the requests beyond the percentile."""
+_ANY_CHANGE = RegressionRule(kind="request", subject="*", metric="p95_ms", max_change=0.0, severity=Severity.INFO)
+
+
+def compare_rounds(
+    rounds: Sequence[Round],
+    scenario: Scenario,
+    *,
+    timeout_ms: float,
+    are_cores_shared: bool,
+    noise_floor_ratio: float | None,
+) -> tuple[Change, ...]:
+    """Return what a duet shows so far.
+
+    One change for each rule and each request or stage that it matches, in the order of the rules; then one for each
+    request that mostly fails in the candidate alone, which no rule needs to ask for; then, as information, one for the
+    p95 of each request that no rule compares.
+
+    Args:
+        rounds: At least one, in the order in which they were played.
+        scenario: Whose rules are asked.
+        timeout_ms: What a failed request counts as: the client's timeout.
+        are_cores_shared: Whether both arms ran on the same cores.
+        noise_floor_ratio: What was learned on this class of machine; None if nothing was.
+    """
+    busy_ratio = shared_cpu_ratio(rounds) if are_cores_shared else None
+    comparing = _Comparing(Timeline(rounds), scenario, timeout_ms, busy_ratio, noise_floor_ratio)
+    changes = tuple(change for rule in scenario.regressions for change in comparing.of_rule(rule))
+    return (*changes, *comparing.of_broken_requests(changes), *comparing.of_names(changes))
+
+
+def is_decided(changes: Sequence[Change]) -> bool:
+    """Tell whether every comparison that matters has an outcome, so that no more rounds are needed."""
+    return all(change.outcome is not Outcome.INCONCLUSIVE for change in changes if change.severity is not Severity.INFO)
+
+
+def shared_cpu_ratio(rounds: Sequence[Round]) -> float | None:
+    """Return how busy the cores of the machine were on average; None where the system does not tell."""
+    ratios = [played.base.run.generator.host_cpu_ratio for played in rounds]
+    known = [ratio for ratio in ratios if ratio is not None]
+    return fmean(known) if known else None
+
+
+class _Comparing:
+    """The comparisons of one duet, and what they share."""
+
+    def __init__(
+        self,
+        time: Timeline,
+        scenario: Scenario,
+        timeout_ms: float,
+        busy_ratio: float | None,
+        learned_floor_ratio: float | None,
+    ) -> None:
+        self._time = time
+        self._scenario = scenario
+        self._timeout_ms = timeout_ms
+        self._busy_ratio = busy_ratio
+        self._learned_floor_ratio = learned_floor_ratio
+
+    def of_rule(self, rule: RegressionRule) -> Iterator[Change]:
+        """Yield one change for each subject and stage of a rule; at least one, which says what is missing."""
+        stages = [None] if rule.stage is None else self._time.matching_stages(rule.stage)
+        if not stages:
+            yield nothing(rule, f"the shape has no such stage; its stages: {', '.join(self._time.stages)}")
+        for stage in stages:
+            windows = self._time.windows(stage)
+            found = self._of_requests if rule.kind == "request" else self._of_all
+            for change in found(rule, windows) if windows else [nothing(rule, "no round came to this stage")]:
+                yield replace(change, window=stage or TOTAL)
+
+    def of_broken_requests(self, changes: Sequence[Change]) -> Iterator[Change]:
+        """Yield the failure ratio of each request that mostly fails in the candidate alone, unless a rule asks for it.
+
+        A rare one hardly moves what all requests do together, and a build in which it is broken must not pass.
+        """
+        asked = {change.subject for change in changes if change.rule.metric == "failure_ratio"}
+        windows = self._time.windows()
+        for key in self._time.keys:
+            base, candidate = _failure_ratios(*self._time.arms(key), windows)
+            if candidate - base > _MOSTLY_FAILED and key not in asked:
+                rule = RegressionRule(kind="request", subject=key, metric="failure_ratio", max_change=_MOSTLY_FAILED)
+                yield self._of_arms(rule, windows, key)
+
+    def of_names(self, changes: Sequence[Change]) -> Iterator[Change]:
+        """Yield, as information, the p95 of each request whose latency no rule compares over whole rounds."""
+        asked = {change.subject for change in changes if quantile_of(change.rule.metric) and change.window == TOTAL}
+        arms = {key: self._time.arms(key) for key in self._time.keys if key not in asked}
+        windows, floor = self._time.windows(), self._floor(_ANY_CHANGE)
+        found = compare_names(
+            {key: base for key, (base, _) in arms.items()},
+            {key: candidate for key, (_, candidate) in arms.items()},
+            rounds=windows,
+            timeout_ms=self._timeout_ms,
+            settings=CompareSettings(looks=1, noise_floor_ratio=floor),
+        )
+        return (from_name(_ANY_CHANGE, one, rounds=len(windows), noise_floor_ratio=floor) for one in found)
+
+    def _of_all(self, rule: RegressionRule, windows: Sequence[Window]) -> Iterator[Change]:
+        is_marked = rule.kind == "counter" or rule.metric == "cpu_ms"
+        yield self._of_marks(rule, windows) if is_marked else self._of_arms(rule, windows, None)
+
+    def _of_requests(self, rule: RegressionRule, windows: Sequence[Window]) -> Iterator[Change]:
+        keys = matching_keys(rule.subject, self._time.keys)
+        if "*" not in rule.subject and len(keys) > 1:
+            yield nothing(rule, f"the name is ambiguous, write one of: {', '.join(keys)}")
+        elif not keys:
+            yield nothing(rule, f"no request of that name; seen: {', '.join(self._time.keys) or 'none'}")
+        else:
+            yield from (replace(self._of_arms(rule, windows, key), subject=key) for key in keys)
+
+    def _of_arms(self, rule: RegressionRule, windows: Sequence[Window], key: str | None) -> Change:
+        """Compare what every request tells by itself."""
+        base, candidate = self._time.arms(key)
+        settings = self._settings(rule)
+        if rule.metric == "failure_ratio":
+            counts = count_failures(base, candidate, windows)
+            return from_rate(
+                rule, compare_shares(counts, max_change=rule.max_change, settings=settings), counts, settings
+            )
+        found = compare_latency(base, candidate, rounds=windows, timeout_ms=self._timeout_ms, settings=settings)
+        doubts = self._why_hidden(found), self._why_masked(found, *_failure_ratios(base, candidate, windows))
+        return doubt(from_latency(rule, found), [reason for reason in doubts if reason])
+
+    def _of_marks(self, rule: RegressionRule, windows: Sequence[Window]) -> Change:
+        """Compare what only grows beside the requests: processor time, counters."""
+        if rule.metric == "cpu_ms":
+            return self._of_processor_time(rule, windows)
+        if rule.subject not in self._time.counters:
+            known = ", ".join(self._time.counters) or "none"
+            return nothing(rule, f"it was never counted in either arm; there are these counters: {known}")
+        counts = self._time.count_marks(lambda mark: mark.counters.get(rule.subject, 0.0), windows)
+        if counts is None:
+            return nothing(rule, "the counter fell, and only what grows can be compared")
+        settings = self._settings(rule)
+        found = compare_shares(counts, max_change=rule.max_change, settings=settings, is_share=False)
+        return from_rate(rule, found, counts, settings)
+
+    def _of_processor_time(self, rule: RegressionRule, windows: Sequence[Window]) -> Change:
+        for name, marks in zip((BASELINE, CANDIDATE), self._time.marks, strict=True):
+            if any(mark.cpu_s is None for mark in marks):
+                return nothing(rule, f"the processor time of the {name}'s services cannot be read")
+        counts = self._time.count_marks(lambda mark: mark.cpu_s or 0.0, windows)
+        if counts is None:
+            return nothing(rule, "the processor time of the services fell: one of them was started anew")
+        settings = self._settings(rule)
+        return from_rate(rule, compare_cost(counts, settings), counts, settings, unit=1000.0)
+
+    def _settings(self, rule: RegressionRule) -> CompareSettings:
+        duet = self._scenario.duet
+        settings = CompareSettings(
+            alpha=rule.alpha,
+            looks=len(duet.looks),
+            fail_from_round=duet.fail_from_round,
+            noise_floor_ratio=self._floor(rule),
+        )
+        if rule.is_ratio:
+            settings = replace(settings, max_change_ratio=rule.max_change)
+        q = quantile_of(rule.metric)
+        return replace(settings, q=q) if q is not None else settings
+
+    def _floor(self, rule: RegressionRule) -> float:
+        known = (rule.noise_floor_ratio, self._scenario.duet.noise_floor_ratio, self._learned_floor_ratio)
+        return next((floor for floor in known if floor is not None), NOISE_FLOOR_RATIO)
+
+    def _why_hidden(self, found: LatencyComparison) -> str:
+        """Return why busy cores could hide that the candidate is slower; empty if they could not."""
+        most = self._scenario.duet.max_shared_cpu_ratio
+        if found.outcome is not Outcome.UNCHANGED or self._busy_ratio is None or self._busy_ratio <= most:
+            return ""
+        return (
+            f"the cores, which both arms share, were {100 * self._busy_ratio:.0f} % busy, allowed are {100 * most:g} % "
+            "(max_shared_cpu_ratio): there a slow candidate slows the baseline too; lower the rate"
+        )
+
+    def _why_masked(self, found: LatencyComparison, base_failed: float, candidate_failed: float) -> str:
+        """Return why failures, each a timeout to the percentile, could make the baseline look slow; empty if not."""
+        beyond = float(1 - found.settings.q)
+        if found.outcome not in {Outcome.UNCHANGED, Outcome.IMPROVED}:
+            return ""
+        if base_failed - candidate_failed <= _EXCESS * beyond and base_failed < beyond:
+            return ""
+        return (
+            f"{100 * base_failed:.2g} % of the baseline's requests failed, {100 * candidate_failed:.2g} % of the "
+            "candidate's: a failure counts as the timeout, so the baseline may look slower than it is"
+        )
+
+
+def _failure_ratios(base: Arm, candidate: Arm, windows: Sequence[Window]) -> tuple[float, float]:
+    counts = count_failures(base, candidate, windows)
+    sides = (counts.base, counts.base_requests), (counts.candidate, counts.candidate_requests)
+    of_base, of_candidate = (float(failed.sum() / max(1.0, sent.sum())) for failed, sent in sides)
+    return of_base, of_candidate
