@@ -17,7 +17,7 @@ import numpy as np
 
 from tailgate.compare_blocks import Pairs, count_failures, pair_up
 from tailgate.compare_estimators import PairedShift, PooledShift, as_ratio, paired_shift, pooled_shift, to_ratio
-from tailgate.compare_limits import HEADROOM_RATIO, exceed_verdict, share_verdict
+from tailgate.compare_limits import exceed_verdict, share_verdict
 from tailgate.compare_quantiles import normal_quantile
 from tailgate.compare_rates import compare_cost, compare_failures, compare_shares
 from tailgate.compare_values import (
@@ -28,12 +28,13 @@ from tailgate.compare_values import (
     Floats,
     LatencyComparison,
     NameComparison,
+    ProcessPair,
     RateComparison,
     ShareComparison,
     join,
     round_count,
 )
-from tailgate.model import Outcome, Window
+from tailgate.model import HEADROOM_RATIO, Outcome, Window
 from tailgate.percentiles import percentile
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "LatencyComparison",
     "NameComparison",
     "Outcome",
+    "ProcessPair",
     "RateComparison",
     "ShareComparison",
     "adjust",
@@ -155,7 +157,7 @@ def adjust(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def learn_noise_floor(results: Sequence[LatencyComparison]) -> float:
+def learn_noise_floor(pairs: Sequence[ProcessPair]) -> float:
     """Return how much two pairs of processes of the same build differ on this class of machine, as a ratio.
 
     Of duets of a build against itself, what is left of the mean square change when the error within the runs is taken
@@ -170,9 +172,9 @@ def learn_noise_floor(results: Sequence[LatencyComparison]) -> float:
     https://doi.org/10.1145/2555670.2464160.
     """
     excess = [
-        one.rounds * (math.log1p(one.change.value) ** 2 - one.standard_error**2)
-        for one in results
-        if one.change is not None and one.standard_error is not None and math.isfinite(one.standard_error)
+        pair.rounds * (math.log1p(pair.change_ratio) ** 2 - pair.standard_error**2)
+        for pair in pairs
+        if math.isfinite(pair.standard_error)
     ]
     if len(excess) < FEWEST_RUNS:
         raise ValueError(f"a noise floor needs {FEWEST_RUNS} duets with an estimate, there are {len(excess)}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -124,6 +125,15 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{_percent(self.value)} ({_percent(self.low)} to {_percent(self.high)})"
+
+
+class ProcessPair(NamedTuple):
+    """What a duet of a build against itself found."""
+
+    change_ratio: float
+    standard_error: float
+    """Of the logarithm of ``1 + change_ratio``, within these processes."""
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

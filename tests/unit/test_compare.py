@@ -11,6 +11,7 @@ from tailgate.compare import (
     Arm,
     CompareSettings,
     Outcome,
+    ProcessPair,
     adjust,
     compare_latency,
     compare_names,
@@ -279,16 +280,8 @@ def test_p_values_are_adjusted_as_benjamini_and_hochberg_do():
 
 
 def canaries(changes, standard_error, rounds=1):
-    estimate = Estimate(value=0.0, low=0.0, high=0.0, at_least=0.0, at_most=0.0)
-    result = judge(duet(), CompareSettings())
     return [
-        replace(
-            result,
-            change=replace(estimate, value=math.expm1(change)),
-            standard_error=standard_error,
-            rounds=rounds,
-        )
-        for change in changes
+        ProcessPair(change_ratio=math.expm1(change), standard_error=standard_error, rounds=rounds) for change in changes
     ]
 
 
@@ -311,7 +304,8 @@ def test_the_floor_of_processes_that_differ_is_learned():
     """Two processes of 3 % each differ by 4.2 %; of twenty runs the estimate has an error of about a sixth."""
     noise = QUIET.with_process_sd(0.03)
     results = [judge(duet(seed=seed, noise=noise, rounds=1, duration_s=15), CompareSettings()) for seed in range(20)]
-    assert learn_noise_floor(results) == pytest.approx(0.03 * math.sqrt(2), rel=0.5)
+    pairs = [ProcessPair(result.change.value, result.standard_error, result.rounds) for result in results]
+    assert learn_noise_floor(pairs) == pytest.approx(0.03 * math.sqrt(2), rel=0.5)
 
 
 def test_a_duet_ends_with_the_first_look_that_decides():
