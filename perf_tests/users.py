@@ -1,25 +1,25 @@
-"""The journeys of the shop's users, with the weights that production showed."""
+"""The journeys of the shop's users; ``simulations/config.yaml`` has the weights of their tasks and the test data."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from gevent.lock import Semaphore
-from locust import between, tag, task
+from locust import User, between, tag, task
 
 from perf_tests.client import CheckingUser
 from perf_tests.journal import Journal
+from simulations.configuration import load_configuration
 
 Product = dict[str, Any]
 """``productID``, ``name``, ``category``, ``price``, ``stock``."""
 
-CATEGORIES = ("Electronics", "Clothing", "Books")
+CONFIGURATION = load_configuration()
 KNOWN_PRICES = {"Laptop": 999.99, "Phone": 599.99, "Headphones": 149.99}
 PRICE_TOLERANCE = 0.01
-ABSENT = "NonExistentProduct"
-SOLD_OUT = "ZeroStockItem"
 SCARCE = "LimitedEdition"
 REFILL_UNITS = 100_000
 MOST_UNITS = 5
@@ -70,20 +70,21 @@ class ProductUser(CheckingUser):
         response = self.call("GET", "/products", name="Get_All_Products", validate=_catalogue_problem)
         response.raise_for_status()  # what is wrong with it is why this user cannot live
         products: Sequence[Product] = response.json()["data"]
-        return [product for product in products if product["name"] not in {SOLD_OUT, SCARCE}]
+        special = {SCARCE, *(case.product for case in CONFIGURATION.edge_cases)}
+        return [product for product in products if product["name"] not in special]
 
 
 class Shopper(ProductUser):
     """Does everything that the shop's users do."""
 
     @tag("browse")
-    @task(10)
+    @task
     def browse_products(self) -> None:
         """Look at everything."""
         self.call("GET", "/products", name="Get_All_Products", validate=_catalogue_problem)
 
     @tag("details")
-    @task(8)
+    @task
     def view_product_details(self) -> None:
         """Look at one product."""
         product = random.choice(self.catalogue)
@@ -96,19 +97,19 @@ class Shopper(ProductUser):
         )
 
     @tag("search")
-    @task(7)
+    @task
     def search_by_category(self) -> None:
         """Look at one category."""
-        category = random.choice(CATEGORIES)
+        category = random.choice(CONFIGURATION.categories)
         self.call(
             "GET",
-            f"/products?category={category}",
+            f"/products?category={quote(category)}",
             name="Search_By_Category",
             validate=lambda answer: _category_problem(answer, category),
         )
 
     @tag("purchase")
-    @task(5)
+    @task
     def buy_product(self) -> None:
         """Buy 1 to 5 units of something that there is plenty of."""
         product = random.choice(self.catalogue)
@@ -116,7 +117,7 @@ class Shopper(ProductUser):
         self.buy(product["name"], units, expected=(200, 409), name="Buy_Product")
 
     @tag("stock")
-    @task(1)
+    @task
     def update_stock(self) -> None:
         """Refill a product; to a number rather than by one, so that it may be sent again."""
         product = random.choice(self.catalogue)
@@ -126,19 +127,14 @@ class Shopper(ProductUser):
             self.counters.add("stock_updates")
 
     @tag("edge")
-    @task(1)
-    def buy_what_does_not_exist(self) -> None:
-        """An unknown product has to be refused as such."""
-        self.buy(ABSENT, 1, expected=(404,), name="Buy_Nonexistent")
-
-    @tag("edge")
-    @task(1)
-    def buy_what_is_sold_out(self) -> None:
-        """A product without stock has to be refused as such."""
-        self.buy(SOLD_OUT, 1, expected=(409,), name="Buy_Sold_Out")
+    @task
+    def buy_edge_case(self) -> None:
+        """Buy what has to be refused, with the one status that is right."""
+        case = random.choice(CONFIGURATION.edge_cases)
+        self.buy(case.product, case.quantity, expected=(case.expected_status,), name=case.name)
 
     @tag("details")
-    @task(1)
+    @task
     def check_price(self) -> None:
         """Known products cost what they should; one request name for all of them."""
         name, price = random.choice(list(KNOWN_PRICES.items()))
@@ -149,6 +145,14 @@ class Shopper(ProductUser):
             json={"name": name},
             validate=lambda answer: _price_problem(answer, price),
         )
+
+
+def apply_weights(user_class: type[User], weights: Mapping[str, int]) -> None:
+    """Have a class do each of its tasks as often, beside the others, as ``weights`` says by the task's name."""
+    user_class.tasks = [task for task in dict.fromkeys(user_class.tasks) for _ in range(weights[task.__name__])]
+
+
+apply_weights(Shopper, CONFIGURATION.weights)
 
 
 class Collector(ProductUser):

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from product_service.faults import Faults
 
 PREFIX = "PRODUCT_SERVICE_"
+OF_CLIENTS = frozenset({"URL"})
+"""Variables with our prefix that tell the simulator where we are; they may be set where an instance is started too."""
 
 
 class BadSettings(Exception):
@@ -113,6 +115,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         BadSettings: With every problem. An unknown name is one too: a misspelt fault would go unnoticed.
     """
     given = {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    given = {name: text for name, text in given.items() if name not in OF_CLIENTS}
     problems: list[str] = []
     settings = _parse(given, SETTINGS, problems)
     faults = _parse(given, FAULTS, problems)

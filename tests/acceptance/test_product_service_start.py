@@ -85,6 +85,10 @@ def test_half_a_stall_is_refused(half):
         read(DATABASE_URL=URL, **half)
 
 
+def test_where_clients_find_the_service_is_none_of_its_business():
+    assert read(DATABASE_URL=URL, URL="http://localhost:8082") == read(DATABASE_URL=URL)
+
+
 def test_a_start_with_bad_settings_says_everything_in_one_message():
     ended = run_to_end(PORT="x", DELAY="5", ERROR_RATIO="2")
     assert ended.returncode == 2

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+from perf_tests import users
 from perf_tests.journal import Journal
-from perf_tests.users import CATEGORIES, KNOWN_PRICES, SCARCE, SOLD_OUT, Collector, ProductUser, Shopper
+from perf_tests.users import CONFIGURATION, KNOWN_PRICES, SCARCE, Collector, ProductUser, Shopper
+from simulations.configuration import EdgeCase
 from tests.acceptance.single_user import single_user
 
 REQUEST_NAMES = {
@@ -16,11 +19,12 @@ REQUEST_NAMES = {
     "search_by_category": "GET Search_By_Category",
     "buy_product": "POST Buy_Product",
     "update_stock": "PUT Update_Stock",
-    "buy_what_does_not_exist": "POST Buy_Nonexistent",
-    "buy_what_is_sold_out": "POST Buy_Sold_Out",
     "check_price": "POST Check_Price",
 }
 """Thresholds, reports and baselines refer to these: whoever changes one breaks them."""
+EDGE_CASES = {"POST Buy_Nonexistent", "POST Buy_Sold_Out"}
+"""Likewise; one task has them all."""
+SOLD_OUT = "ZeroStockItem"
 
 
 @pytest.fixture
@@ -53,7 +57,23 @@ def test_each_task_sends_one_request_of_its_name_and_the_shop_answers_as_expecte
 
 
 def test_every_task_of_the_shopper_has_a_name_in_the_list():
-    assert {task.__name__ for task in Shopper.tasks} == set(REQUEST_NAMES)
+    assert {task.__name__ for task in Shopper.tasks} == {*REQUEST_NAMES, "buy_edge_case"}
+
+
+def test_edge_cases_are_refused_as_they_should_be(shopper, journal):
+    for _ in range(20):
+        shopper.buy_edge_case()
+    assert set(shopper.samples) == {(name, "") for name in EDGE_CASES}
+    assert set(shopper.counters.as_dict()) == {"out_of_stock"}
+    assert journal.drain() == {}
+
+
+def test_an_edge_case_that_is_answered_otherwise_is_a_failure(shopper, monkeypatch):
+    case = EdgeCase(name="Buy_Nothing", product="Laptop", quantity=0, expected_status=409)
+    monkeypatch.setattr(users, "CONFIGURATION", replace(CONFIGURATION, edge_cases=(case,)))
+    shopper.buy_edge_case()
+    assert shopper.samples == [("POST Buy_Nothing", "status 422, expected 409")]
+    assert shopper.counters.as_dict() == {"failed_purchases": 1}
 
 
 def test_the_catalogue_is_fetched_once_and_shared(stack, shopper):
@@ -68,7 +88,7 @@ def test_the_catalogue_is_what_there_is_plenty_of(shopper):
     assert len(names) == 98
     assert set(KNOWN_PRICES) < names
     assert not names & {SOLD_OUT, SCARCE}
-    assert {product["category"] for product in shopper.catalogue} == set(CATEGORIES)
+    assert {product["category"] for product in shopper.catalogue} == set(CONFIGURATION.categories)
 
 
 def test_a_purchase_is_counted_with_its_units_and_leaves_nothing_unknown(shopper, journal):
@@ -90,7 +110,7 @@ def test_an_unexpected_409_is_a_failed_purchase(shopper, journal):
 
 
 def test_an_expected_404_is_neither_bought_nor_failed(shopper):
-    shopper.buy_what_does_not_exist()
+    shopper.buy("NonExistentProduct", 1, expected=(404,), name="Buy")
     assert shopper.counters.as_dict() == {}
 
 

@@ -17,8 +17,7 @@ WEIGHTS = {
     "search_by_category": 7,
     "buy_product": 5,
     "update_stock": 1,
-    "buy_what_does_not_exist": 1,
-    "buy_what_is_sold_out": 1,
+    "buy_edge_case": 2,
     "check_price": 1,
 }
 TASKS_BY_TAG = {
@@ -27,7 +26,7 @@ TASKS_BY_TAG = {
     "search": {"search_by_category"},
     "purchase": {"buy_product"},
     "stock": {"update_stock"},
-    "edge": {"buy_what_does_not_exist", "buy_what_is_sold_out"},
+    "edge": {"buy_edge_case"},
 }
 LAPTOP = {"productID": 1, "name": "Laptop", "price": 999.99, "stock": 3}
 
