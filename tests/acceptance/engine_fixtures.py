@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -35,8 +36,8 @@ class Server:
             return json.load(answer)
 
 
-@pytest.fixture(scope="session")
-def _running() -> Iterator[Server]:
+@contextmanager
+def _scripted_server() -> Iterator[Server]:
     process = subprocess.Popen([sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         ports = json.loads(process.stdout.readline())
@@ -45,8 +46,30 @@ def _running() -> Iterator[Server]:
         process.stdin.close()
 
 
+def _forgetful(server: Server) -> Server:
+    with urlopen(f"{server.url}/forget", timeout=10):
+        return server
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Server]:
+    with _scripted_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _running_beside() -> Iterator[Server]:
+    with _scripted_server() as server:
+        yield server
+
+
 @pytest.fixture
 def server(_running: Server) -> Server:
     """Return the server, with nothing received yet."""
-    with urlopen(f"{_running.url}/forget", timeout=10):
-        return _running
+    return _forgetful(_running)
+
+
+@pytest.fixture
+def other_server(_running_beside: Server) -> Server:
+    """Return a second server, with nothing received yet."""
+    return _forgetful(_running_beside)

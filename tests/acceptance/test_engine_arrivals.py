@@ -10,7 +10,7 @@ from locust import FastHttpUser, TaskSet, constant, constant_pacing, constant_th
 from locust.exception import StopUser
 
 from tailgate import Arrivals, Stage, Stages
-from tailgate.engine import arrivals
+from tailgate.engine import arrivals, pool
 from tailgate.errors import BadInput
 from tailgate.model import Scenario
 from tailgate.samples import Outcome
@@ -151,7 +151,7 @@ def test_only_the_first_request_of_a_task_counts_from_when_it_was_due(server):
 
 
 def test_when_every_user_is_busy_tasks_are_counted_as_unsent_and_the_run_is_invalid(server, monkeypatch):
-    monkeypatch.setattr(arrivals, "MOST_USERS", 5)
+    monkeypatch.setattr(pool, "MOST_USERS", 5)
     result = arrive(visitor("/delay/300/x"), server, 100, 0.6)
     health = result.generator
     assert len(result.samples) == server.count == health.due - health.unsent

@@ -6,7 +6,24 @@ from tailgate import unpatched
 
 unpatched.install()
 
-from tailgate.engine.plan import LoadPlan, make_plan  # noqa: E402 - Locust must be imported after the line above
-from tailgate.engine.run import LiveRun, Monitor, run_load  # noqa: E402
+from tailgate.engine.monitor import (  # noqa: E402 - Locust must be imported after the line above
+    DuetMonitor,
+    LiveArm,
+    LiveDuet,
+    LiveRun,
+    Monitor,
+)
+from tailgate.engine.plan import LoadPlan, make_plan  # noqa: E402 - as above
+from tailgate.engine.run import run_duet, run_load  # noqa: E402 - as above
 
-__all__ = ["LiveRun", "LoadPlan", "Monitor", "make_plan", "run_load"]
+__all__ = [
+    "DuetMonitor",
+    "LiveArm",
+    "LiveDuet",
+    "LiveRun",
+    "LoadPlan",
+    "Monitor",
+    "make_plan",
+    "run_duet",
+    "run_load",
+]

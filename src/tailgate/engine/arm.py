@@ -1,0 +1,92 @@
+"""One host under load, with all that belongs to it alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gevent.pool import Group
+from locust.env import Environment
+from locust.runners import STATE_RUNNING
+
+from tailgate.counters import Counters
+from tailgate.engine.context import RunContext
+from tailgate.engine.events import NoStatistics, RunEvents
+from tailgate.engine.plan import LoadPlan
+from tailgate.engine.pool import UserPool
+from tailgate.engine.population import Population
+from tailgate.engine.recorder import Recorder
+from tailgate.engine.users import is_paced, make_run_class
+from tailgate.run import RunFacts
+from tailgate.shapes import is_open
+
+
+class Arm:
+    """One host under load: its users and all that they share. Two arms of a run share nothing."""
+
+    def __init__(self, plan: LoadPlan, host: str, share: float) -> None:
+        """Set up what the users need, and start none; ``share`` is how much of an arrival rate comes here."""
+        self.host = host
+        self.recorder = Recorder(is_numbered=plan.is_numbered)
+        self.counters = Counters()
+        self.reached = [0]
+        """Highest level of living users in each stage that was begun."""
+        self._context = RunContext(
+            recorder=self.recorder, counters=self.counters, host=host, request_timeout_s=plan.request_timeout_s
+        )
+        self._classes = [make_run_class(cls, plan.tags, self._context) for cls in plan.user_classes]
+        self._events = RunEvents(self.recorder)
+        self._events.events.user_error.add_listener(self.recorder.on_user_error)
+        self._environment = Environment(
+            user_classes=self._classes, events=self._events.events, host=host, stop_timeout=plan.stop_timeout_s
+        )
+        self.runner = self._environment.create_local_runner()
+        self._environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
+        self._events.adopt_global_listeners()
+        self.users = self._make_users(plan, share)
+
+    def _make_users(self, plan: LoadPlan, share: float) -> Population | UserPool:
+        if not is_open(plan.stages):
+            return Population(self.runner, self._classes, self._context, plan.stop_timeout_s)
+        peak_rps = max(stage.arrival_rate_rps or 0.0 for stage in plan.stages)
+        return UserPool(
+            self._environment,
+            self._classes,
+            self._context,
+            rate_rps=share * peak_rps,
+            stop_timeout_s=plan.stop_timeout_s,
+        )
+
+    def begin(self) -> None:
+        """Tell listeners that a test starts, as Locust does."""
+        self._environment.events.init.fire(environment=self._environment, runner=self.runner, web_ui=None)
+        self._environment.events.test_start.fire(environment=self._environment)
+        self.runner.update_state(STATE_RUNNING)
+
+    def note_users(self) -> None:
+        """Note how many users live in the stage that goes on."""
+        self.reached[-1] = max(self.reached[-1], self.users.alive)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nobody stopped Locust's runner."""
+        return bool(self.runner.state == STATE_RUNNING)
+
+    def close(self) -> None:
+        """Leave nothing of Locust behind; the users have been stopped."""
+        try:
+            self.runner.user_greenlets = Group()  # For a user that cannot be killed quit() would wait for ever.
+            self.runner.quit()
+        finally:
+            self._context.close_all_sessions()
+
+    def with_own(self, facts: RunFacts) -> RunFacts:
+        """Return the facts of the whole run together with those of this arm."""
+        return replace(
+            facts,
+            user_deaths=self.recorder.user_deaths.counts,
+            task_exceptions=self.recorder.task_exceptions.counts,
+            listener_errors=self._events.failures,
+            unreported=max(0, self.recorder.sent - self.recorder.answered),
+            unstoppable_users=self.users.unstoppable,
+            paced_classes=tuple(cls.__name__ for cls in self._classes if is_paced(cls)),
+        )
