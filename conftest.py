@@ -1,3 +1,3 @@
 """The fixtures of this project's load tests."""
 
-pytest_plugins = ["fixtures.stack", "fixtures.books"]
+pytest_plugins = ["fixtures.stack", "fixtures.books", "fixtures.duet"]

@@ -41,15 +41,20 @@ class StackNotReady(TailgateError):
         waited_s: Seconds waited until giving up.
         last_error: The last thing that went wrong, as text.
         log_tail: The end of the service's own log; may be empty.
+        build: Which of several builds it belongs to, such as ``baseline main (1a2b3c4)``; empty where there is one.
     """
 
-    def __init__(self, *, service: str, url: str, waited_s: float, last_error: str, log_tail: str = "") -> None:
+    def __init__(
+        self, *, service: str, url: str, waited_s: float, last_error: str, log_tail: str = "", build: str = ""
+    ) -> None:
+        self.build = build
         self.service = service
         self.url = url
         self.waited_s = waited_s
         self.last_error = last_error
         self.log_tail = log_tail
-        text = f"service {service!r} not ready after {waited_s:.1f} s ({url}: {last_error})"
+        text = f"{build}: " if build else ""
+        text += f"service {service!r} not ready after {waited_s:.1f} s ({url}: {last_error})"
         if log_tail:
             text += "\n" + "\n".join(f"  {service} | {line}" for line in log_tail.splitlines())
         super().__init__(text)

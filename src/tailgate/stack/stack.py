@@ -61,6 +61,10 @@ class Stack:
         """Return the processor seconds that each process and its children have used since the start."""
         return {name: process.cpu_s() for name, process in self.processes.items()}
 
+    def service_cpu_s(self) -> float:
+        """Return the processor seconds that the instances and their children have used since the start, together."""
+        return sum(process.cpu_s() for process in self.services.values())
+
     def _process(self, name: str) -> Process:
         try:
             return self.processes[name]
