@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,29 +46,24 @@ def perf_duet_requirements() -> Sequence[str]:
 
 
 @pytest.fixture(scope="session")
-def perf_duet_builds(request: pytest.FixtureRequest) -> Iterator[Builds]:
+def perf_duet_builds(request: pytest.FixtureRequest, perf_duet_requirements: Sequence[str]) -> Iterator[Builds]:
     """Baseline and candidate of ``--perf-duet``; a checkout made for the baseline is gone when the session ends."""
     from tailgate.stack.builds import open_builds  # noqa: PLC0415 - only in a duet
 
     reference = request.config.stash[OPTIONS].duet
     assert reference is not None, "only a duet asks for builds"
-    requirements = request.getfixturevalue("perf_duet_requirements")
-    try:
-        opened = open_builds(
-            reference,
-            root=request.config.rootpath,
-            stack=str(request.config.getoption("perf_stack")),
-            requirements=requirements,
-        )
-        builds = opened.__enter__()
-    except BadInput as error:
-        raise pytest.exit.Exception(f"--perf-duet: {error}", returncode=pytest.ExitCode.USAGE_ERROR) from None
-    except TailgateError as error:
-        raise pytest.fail.Exception(f"--perf-duet: {error}", pytrace=False) from None
-    try:
+    stack = str(request.config.getoption("perf_stack"))
+    root = request.config.rootpath
+    with ExitStack() as exits:
+        try:
+            builds = exits.enter_context(
+                open_builds(reference, root=root, stack=stack, requirements=perf_duet_requirements)
+            )
+        except BadInput as error:
+            raise pytest.exit.Exception(f"--perf-duet: {error}", returncode=pytest.ExitCode.USAGE_ERROR) from None
+        except TailgateError as error:
+            raise pytest.fail.Exception(f"--perf-duet: {error}", pytrace=False) from None
         yield builds
-    finally:
-        opened.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +150,7 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
     Whatever ends it early, the rounds that were played are judged and reported.
     """
     from tailgate.duet import join_rounds  # noqa: PLC0415 - NumPy only for a load
+    from tailgate.noise_floor import load_noise_floor  # noqa: PLC0415 - only in a duet
     from tailgate.playing import Duet, play  # noqa: PLC0415 - Locust is imported only for a load
 
     item, options = request.node, request.config.stash[OPTIONS]
@@ -164,7 +160,7 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
         start=request.getfixturevalue("perf_duet_arm"),
         scenario=limits,
         plan=plan,
-        noise_floor_ratio=_noise_floor(request.config, limits),
+        noise_floor_ratio=load_noise_floor(request.config.rootpath),
         injected_ratio=options.injected_ratio,
     )
     problem = ""
@@ -182,12 +178,3 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
         return slot.run
     slot.run = replace(slot.run, _judge=lambda changed: judge_now(item, slot, changed))
     return slot.run
-
-
-def _noise_floor(config: pytest.Config, limits: Scenario) -> float:
-    """Return what the scenario says, else what was learned on this class of machine, else the usual."""
-    from tailgate.noise_floor import load_noise_floor  # noqa: PLC0415 - only in a duet
-
-    if limits.duet.noise_floor_ratio is not None:
-        return limits.duet.noise_floor_ratio
-    return load_noise_floor(config.rootpath) or USUAL_NOISE_FLOOR_RATIO

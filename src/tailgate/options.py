@@ -133,7 +133,7 @@ def read_options(config: pytest.Config) -> Options:
         duet=config.getoption("perf_duet"),
         injected_ratio=_injected_ratio(config),
     )
-    _check_duet(options)
+    _check_duet(config, options)
     _check_stack(config.getoption("perf_stack"))
     if not hasattr(config, "workerinput"):
         # GitHub's own file is not asked for, so it must not stand in the way of a session that loads nothing.
@@ -207,13 +207,21 @@ def _injected_ratio(config: pytest.Config) -> float:
     return ratio
 
 
-def _check_duet(options: Options) -> None:
-    """Refuse what a duet cannot do at the same time; its figures are those of half a load."""
+def _check_duet(config: pytest.Config, options: Options) -> None:
+    """Refuse a baseline that does not exist, and what a duet cannot do at the same time."""
+    if options.duet is None:
+        return
     others = {"--perf-save": options.save is not None, "--perf-compare": options.compare is not None}
-    for name in [name for name, is_given in others.items() if is_given and options.duet is not None]:
+    for name in [name for name, is_given in others.items() if is_given]:
         raise pytest.UsageError(
             f"--perf-duet: cannot be given with {name}: a duet has its baseline beside it; run pytest once for each"
         )
+    from tailgate.stack.builds import check_reference  # noqa: PLC0415 - only in a duet
+
+    try:
+        check_reference(options.duet, root=config.rootpath, stack=config.getoption("perf_stack"))
+    except TailgateError as error:
+        raise pytest.UsageError(f"--perf-duet: {error}") from error
 
 
 def _check_stack(stack: str) -> None:

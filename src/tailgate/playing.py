@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tailgate.announcing import ProgressLine
-from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided
+from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided, shared_cpu_ratio
 from tailgate.engine import run_duet
 from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.percentiles import percentile
@@ -40,7 +40,8 @@ class Duet:
     start: StartArm
     scenario: Scenario
     plan: LoadPlan
-    noise_floor_ratio: float
+    noise_floor_ratio: float | None
+    """What was learned on this class of machine; None if nothing was."""
     injected_ratio: float
     rounds: list[Round] = field(default_factory=list)
     changes: tuple[Change, ...] = ()
@@ -55,15 +56,13 @@ class Duet:
     def facts(self) -> DuetFacts:
         """Who played, and how long."""
         base, candidate = self.builds
-        busy = [round_.base.run.generator.host_cpu_ratio for round_ in self.rounds]
-        known = [ratio for ratio in busy if ratio is not None]
         return DuetFacts(
             base=base.label,
             candidate=candidate.label,
             rounds=len(self.rounds),
             most_rounds=self.scenario.duet.looks[-1],
             are_cores_shared=self.are_cores_shared,
-            cpu_ratio=sum(known) / len(known) if known else None,
+            cpu_ratio=shared_cpu_ratio(self.rounds),
             are_processes_fresh=base.url is None,
             injected_ratio=self.injected_ratio,
         )

@@ -99,12 +99,10 @@ def open_builds(
         BadInput: ``reference`` names nothing that could be compared.
         TailgateError: The baseline cannot be checked out or installed.
     """
+    check_reference(reference, root=root, stack=stack)
     if "://" in reference:
         yield _running_builds(reference)
         return
-    if "://" in stack:
-        advice = "name two running ones by --perf-duet=BASELINE_URL,CANDIDATE_URL"
-        raise BadInput([f"a duet needs two stacks, but --perf-stack={stack} is one; {advice}"])
     candidate = working_tree(root)
     if reference == ".":
         yield working_tree(root, name=BASELINE), candidate
@@ -114,6 +112,21 @@ def open_builds(
         revision = resolve(reference, root=root)
         with Sandbox() as sandbox:
             yield check_out(revision, sandbox, requirements=requirements), candidate
+
+
+def check_reference(reference: str, *, root: Path, stack: str) -> None:
+    """Refuse what names nothing that could be compared, before anything is made for it.
+
+    Raises:
+        BadInput: As `open_builds` does.
+    """
+    if "://" in reference:
+        _running_builds(reference)
+    elif "://" in stack:
+        advice = "name two running ones by --perf-duet=BASELINE_URL,CANDIDATE_URL"
+        raise BadInput([f"a duet needs two stacks, but --perf-stack={stack} is one; {advice}"])
+    elif reference != "." and stack != "docker":
+        resolve(reference, root=root)
 
 
 def working_tree(root: Path, *, name: str = CANDIDATE) -> Build:

@@ -1,0 +1,65 @@
+"""The command ``tailgate``: what is done beside test sessions."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+
+from tailgate.errors import TailgateError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 well, 1 a finding, 2 wrong usage, 3 it could not be done."""
+    options = _parser().parse_args(arguments)
+    from tailgate.calibrating import calibrate  # noqa: PLC0415 - NumPy only when it is needed
+
+    try:
+        return calibrate(duets=options.duets, inject=options.inject, pytest_args=options.pytest_args)
+    except TailgateError as error:
+        print(f"tailgate {options.command}: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        return 3
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tailgate", description="What is done beside test sessions.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "calibrate",
+        help="play duets of this build against itself: how noisy is this machine, how often is the gate wrong?",
+        description="Play duets of this build against itself, one after the other. Learn from them how much two pairs "
+        "of processes of one build differ on this class of machine, which later duets take into account, and show how "
+        "often the gate was wrong. With --inject also how often it finds a candidate that is slower.",
+    )
+    command.add_argument(
+        "--duets", type=_count, default=20, metavar="N", help="how many; 8 are the least to learn from (default: 20)"
+    )
+    command.add_argument(
+        "--inject",
+        type=_ratio,
+        metavar="RATIO",
+        help="as many duets again, judged as if the candidate were slower by it",
+    )
+    command.add_argument(
+        "pytest_args", nargs="*", metavar="PYTEST_ARG", help="for pytest, after --: paths, -k, options"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}, wanted a whole number above 0")
+    return int(text)
+
+
+def _ratio(text: str) -> float:
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = math.nan
+    if not 0 < ratio < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}, wanted a ratio above 0, such as 0.2 for 20 % slower")
+    return ratio
