@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from tailgate.headroom import beyond_limit
 from tailgate.model import TOTAL, Check, CheckOutcome, Scenario, Severity, Threshold, Window, match_name
 from tailgate.percentiles import Latencies, percentile, quantile_of, required_samples
 from tailgate.run import RunResult
@@ -151,7 +152,8 @@ def _check_samples(threshold: Threshold, subject: str, window: Window, samples: 
         note = f"all {len(samples):,} requests failed" if len(samples) else _why_empty(window)
         return _no_data(threshold, subject, window.name, note)
     count = len(samples) - samples.failures if is_over_successes(threshold.metric) else len(samples)
-    return _judge(threshold, subject, window.name, actual, samples=count)
+    check = _judge(threshold, subject, window.name, actual, samples=count)
+    return check if check.actual is None else replace(check, beyond=beyond_limit(threshold, samples, window))
 
 
 def _why_empty(window: Window) -> str:

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from tailgate.compare_blocks import cut_blocks
 from tailgate.compare_estimators import effective_samples, serial_error
 from tailgate.compare_quantiles import clopper_pearson, normal_quantile, student_quantile
-from tailgate.compare_values import Arm, Floats, ShareComparison
+from tailgate.compare_values import Arm, Floats, Indices, ShareComparison
 from tailgate.model import Outcome, Window
 
-HEADROOM_RATIO = 1.5
-"""A limit on latency that is less than this many times what is usual will now and then be broken by noise alone."""
 _BLOCK_S = 1.0
 _FEWEST = 2
 """Blocks that it takes to see any spread."""
@@ -42,7 +40,28 @@ def share_verdict(
     Sources: Clopper and Pearson 1934, https://doi.org/10.1093/biomet/26.4.404; Korn and Graubard 1998 (the effective
     number), Survey Methodology 24, 193-201; Kish 1965 (the design effect), ISBN 978-0-471-10949-5.
     """
-    hits, sizes, is_neighbour = _count(time_s, is_hit, rounds)
+    blocks = cut_blocks(rounds, _BLOCK_S)
+    index = blocks.index_of(time_s)
+    sizes = np.bincount(index[index >= 0], minlength=len(blocks))
+    hits = np.bincount(index[(index >= 0) & is_hit], minlength=len(blocks))
+    return judge_share(hits, sizes, blocks.round_index, max_share=max_share, alpha=alpha)
+
+
+def judge_share(
+    hits_by_block: Indices, requests_by_block: Indices, round_index: Indices, *, max_share: float, alpha: float = 0.05
+) -> ShareComparison:
+    """Return what ``share_verdict`` does, of requests that were counted already.
+
+    Args:
+        hits_by_block: Hits in each block of one second, shape ``(blocks,)``, in order of time.
+        requests_by_block: All requests, likewise.
+        round_index: The round of each block, likewise.
+        max_share: The limit, 0 to 1.
+        alpha: Error of each end of the interval.
+    """
+    used = np.flatnonzero(requests_by_block)
+    hits, sizes = hits_by_block[used].astype(np.float64), requests_by_block[used].astype(np.float64)
+    is_neighbour = (np.diff(used) == 1) & (np.diff(round_index[used]) == 0)
     samples = float(sizes.sum())
     share = float(hits.sum()) / samples if samples else None
     low, high, effective, rho = 0.0, 1.0, 0.0, 0.0
@@ -73,19 +92,6 @@ def exceed_verdict(
     """
     is_beyond = arm.is_failure | (arm.latency_ms > limit_ms)
     return share_verdict(arm.scheduled_s, is_beyond, rounds=rounds, max_share=float(1 - q), alpha=alpha)
-
-
-def _count(
-    time_s: Floats, is_hit: npt.NDArray[np.bool_], rounds: Sequence[Window]
-) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Return the hits and the requests of each block that has some, and which of these blocks are neighbours."""
-    blocks = cut_blocks(rounds, _BLOCK_S)
-    index = blocks.index_of(time_s)
-    sizes = np.bincount(index[index >= 0], minlength=len(blocks))
-    hits = np.bincount(index[(index >= 0) & is_hit], minlength=len(blocks))
-    used = np.flatnonzero(sizes)
-    is_neighbour = (np.diff(used) == 1) & (np.diff(blocks.round_index[used]) == 0)
-    return hits[used].astype(np.float64), sizes[used].astype(np.float64), is_neighbour
 
 
 def _place(low: float, high: float, limit: float) -> Outcome:

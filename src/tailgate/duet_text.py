@@ -25,7 +25,7 @@ def render_change(change: Change) -> str:
     text = f"{head}, {render_values(change)}"
     if change.change is not None:
         text += f": {render_interval(change)}"
-    if not _is_unasked(change):
+    if not is_unasked(change):
         text += f", limit {render_size(change, change.rule.max_change)}"
     return f"{text} ({_data(change)}){why}"
 
@@ -42,7 +42,7 @@ def metric_words(metric: str) -> str:
 
 def outcome_words(change: Change) -> str:
     """Return the outcome; of what no rule asked for, which has none, what is known about it."""
-    if not _is_unasked(change):
+    if not is_unasked(change):
         return str(change.outcome)
     return {Outcome.REGRESSED: "slower", Outcome.IMPROVED: "faster"}.get(change.outcome, "not told apart")
 
@@ -91,7 +91,7 @@ def _missing_digits(value: float) -> int:
     return max(0, 1 - math.floor(math.log10(value))) if 0 < value < _TENTHS_BELOW else 0
 
 
-def _is_unasked(change: Change) -> bool:
+def is_unasked(change: Change) -> bool:
     """Tell whether no rule asked for the change, so that it has no limit either."""
     return change.severity is Severity.INFO and not change.rule.source
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 TOTAL = "total"
 """Name of the window, and of the subject, that covers a whole run."""
 
+HEADROOM_RATIO = 1.5
+"""A limit on latency that is less than this many times what is usual will now and then be broken by noise alone."""
+
 
 class Severity(StrEnum):
     """What a failed check does to the verdict."""
@@ -140,6 +143,24 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BeyondLimit:
+    """Which share of the requests was beyond a limit, and how far one short run tells what is usual."""
+
+    share: float
+    """Of the requests that the figure rests on: those that took longer than the limit, or that failed; 0 to 1."""
+    low: float
+    high: float
+    """With ``low``, the interval each end of which is wrong in 5 % of runs; requests of one second share their fate."""
+    allowed: float
+    """The highest share that keeps the limit: 0.05 for a p95."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval lies wholly on the side of the limit on which the share is."""
+        return self.low > self.allowed or self.high <= self.allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One threshold applied to one subject in one window of one run."""
 
@@ -156,11 +177,28 @@ class Check:
     note: str = ""
     """Why there is no data, or why the subject could not be found."""
     severity: Severity = Severity.FAIL
+    beyond: BeyondLimit | None = None
+    """Upper limits of percentiles and failure ratios; None where too little was seen to say anything."""
+    breakdown: str = ""
+    """Where the time of its slowest requests went; empty unless it failed and servers told."""
 
     @property
     def is_failed(self) -> bool:
         """Whether this check alone keeps the run from passing."""
         return self.outcome is not CheckOutcome.PASS and self.severity is Severity.FAIL
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it passed, but by so little that noise alone may break it the next time."""
+        if self.outcome is not CheckOutcome.PASS or self.beyond is None:
+            return False
+        is_unsure = self.beyond.share > 0 and not self.beyond.is_sure
+        return is_unsure or self._roomy_limit_ms > (self.threshold.max or 0.0)
+
+    @property
+    def _roomy_limit_ms(self) -> float:
+        """The limit that would leave room for noise; 0 for what is no latency."""
+        return HEADROOM_RATIO * self.actual if self.actual and self.threshold.metric.endswith("_ms") else 0.0
 
     @property
     def excess_ratio(self) -> float:
@@ -184,7 +222,28 @@ class Check:
             return f"{where}: {name} has no data, wanted {self.threshold.limit}{why} {tail}"
         actual = render_beside(self.threshold.metric, self.actual, (self.threshold.min, self.threshold.max))
         relation = "within" if self.outcome is CheckOutcome.PASS else "breaks"
-        return f"{where}: {name} {actual} {relation} {self.threshold.limit} {tail}"
+        breakdown = f"; {self.breakdown}" if self.breakdown else ""
+        return f"{where}: {name} {actual} {relation} {self.threshold.limit} {tail}{self._sureness()}{breakdown}"
+
+    def _sureness(self) -> str:
+        """Say how sure a breach is, or how close a pass was; nothing of one that had room."""
+        beyond, limit = self.beyond, self.threshold
+        if beyond is None or limit.max is None or (self.outcome is CheckOutcome.PASS and not self.is_close):
+            return ""
+        room = f"a limit of {render_figure(limit.metric, self._roomy_limit_ms)} or more leaves room for noise"
+        if self.outcome is CheckOutcome.PASS and beyond.is_sure:
+            return f": {room}"
+        share, low, high = (
+            render_beside("share_ratio", value, [beyond.allowed]) for value in (beyond.share, beyond.low, beyond.high)
+        )
+        interval = f"{low.removesuffix(' %')} to {high} allowing for bursts"
+        side = "within" if self.outcome is CheckOutcome.PASS else "beyond"
+        sure = f"surely {side}" if beyond.is_sure else f"not surely {side}"
+        if limit.metric == "failure_ratio":
+            return f": {interval}, {sure} the limit"
+        allowed = f"the {render_limit('share_ratio', beyond.allowed)} that {limit.metric.removesuffix('_ms')} allows"
+        slow = f"{share} took longer than {render_limit(limit.metric, limit.max)} ({interval}), {sure} {allowed}"
+        return f": {slow}; {room}" if self.outcome is CheckOutcome.PASS else f": {slow}"
 
 
 def render_figure(metric: str, value: float, *, extra: int = 0) -> str:
@@ -381,6 +440,29 @@ class StageResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TierFigures:
+    """How much time the requests of one name, or all, spent in one tier."""
+
+    name: str
+    """``network and generator``, ``nginx``, ``service``, ``database``."""
+    p95_ms: float
+    """Of the times that single requests spent there; those of all tiers do not add up to the p95 of the whole."""
+    slowest_ms: float
+    """Mean over the slowest requests, which does add up to their mean latency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierSummary:
+    """Where the requests of one name, or all, spent their time, in one window. Over successes that servers told of."""
+
+    samples: int
+    slowest: int
+    """How many of them took as long as the p95 of the latency, or longer."""
+    tiers: tuple[TierFigures, ...]
+    """From the generator to the last server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorCount:
     """One kind of failure and how often it was seen."""
 
@@ -516,3 +598,5 @@ class Judged:
     """None if the run was no duet. The figures of a duet are the candidate's, of all rounds together."""
     changes: tuple[Change, ...] = ()
     """What a duet found, in the order of its rules; then, as information, every request name."""
+    tiers: Mapping[str, TierSummary] = field(default_factory=dict)
+    """By request key, and ``total``, after the warm-up; empty where no server told."""

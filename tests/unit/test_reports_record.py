@@ -52,7 +52,7 @@ def test_the_record_has_the_documented_keys_in_order():
     assert list(run_record(judged())) == [
         "test", "scenario", "started_at", "duration_s", "verdict", "reasons", "checks", "total", "requests",
         "counters", "stages", "errors", "uncovered", "generator", "fingerprint", "notes",
-        "comparison",
+        "comparison", "duet", "changes", "tiers",
     ]  # fmt: skip
 
 
@@ -71,6 +71,8 @@ def test_a_check_is_recorded_with_only_the_limits_that_were_given():
             "severity": "warn",
             "source": "thresholds.yaml:14",
             "note": "",
+            "breakdown": "",
+            "beyond": None,
         }
     ]
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from numbers import Integral, Real
 from typing import Any
 
-from tailgate.model import TOTAL, Check, CheckOutcome, Judged, Severity, Threshold
+from tailgate.duet_text import render_change
+from tailgate.model import (
+    TOTAL,
+    BeyondLimit,
+    Change,
+    Check,
+    CheckOutcome,
+    Judged,
+    Outcome,
+    RegressionRule,
+    Severity,
+    Threshold,
+)
 
 SCHEMA_VERSION = 1
 """Raised when a key of the document changes its meaning or goes away."""
@@ -43,6 +55,9 @@ def run_record(judged: Judged) -> dict[str, Any]:
         "fingerprint": _plain(judged.fingerprint),
         "notes": _plain(judged.notes),
         "comparison": _plain([sentence.strip() for sentence in judged.comparison]),
+        "duet": _plain(asdict(judged.duet)) if judged.duet else None,
+        "changes": [_change_record(change) for change in judged.changes],
+        "tiers": {_plain(name): _plain(asdict(summary)) for name, summary in judged.tiers.items()},
     }
 
 
@@ -62,6 +77,11 @@ def checks_of(record: Mapping[str, Any]) -> list[Check]:
     return [_check(item) for item in record["checks"]]
 
 
+def changes_of(record: Mapping[str, Any]) -> list[Change]:
+    """Return the changes of a duet's record as the values that they were."""
+    return [_change(item) for item in record["changes"]]
+
+
 def _check_record(check: Check) -> dict[str, Any]:
     """Return one check as an item of ``checks``, its limits to the last digit."""
     given = {"min": check.threshold.min, "max": check.threshold.max}
@@ -77,7 +97,16 @@ def _check_record(check: Check) -> dict[str, Any]:
         "severity": _plain(check.severity),
         "source": _plain(check.threshold.source),
         "note": _plain(check.note),
+        "breakdown": _plain(check.breakdown),
+        "beyond": _beyond_record(check.beyond) if check.beyond else None,
     }
+
+
+def _beyond_record(beyond: BeyondLimit) -> dict[str, Any]:
+    """Return the shares of requests as they are told, each still on its side of what is allowed."""
+    allowed = _finite(beyond.allowed)
+    shares = {"share": beyond.share, "low": beyond.low, "high": beyond.high}
+    return {name: _round_beside(value, [allowed]) for name, value in shares.items()} | {"allowed": allowed}
 
 
 def _check(item: Mapping[str, Any]) -> Check:
@@ -101,7 +130,39 @@ def _check(item: Mapping[str, Any]) -> Check:
         outcome=CheckOutcome(item["outcome"]),
         note=item["note"],
         severity=Severity(item["severity"]),
+        breakdown=item["breakdown"],
+        beyond=BeyondLimit(**item["beyond"]) if item["beyond"] else None,
     )
+
+
+def _change_record(change: Change) -> dict[str, Any]:
+    """Return one change as an item of ``changes``: its fields, those of its rule that a reader needs, its sentence."""
+    own = {name: value for name, value in asdict(change).items() if name != "rule"}
+    rule = {name: getattr(change.rule, name) for name in ("metric", "max_change", "alpha", "source")}
+    record: dict[str, Any] = _plain({**own, **rule, "text": render_change(change)})
+    return record
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    """Return the change that ``_change_record`` wrote."""
+    subject, metric, severity = item["subject"], item["metric"], Severity(item["severity"])
+    rule = RegressionRule(
+        kind="counter" if metric == "count" else "total" if subject == TOTAL else "request",
+        subject=subject,
+        metric=metric,
+        stage=None if item["window"] == TOTAL else item["window"],
+        max_change=item["max_change"],
+        alpha=item["alpha"],
+        severity=severity,
+        source=item["source"],
+    )
+    told = {field.name: item[field.name] for field in fields(Change) if field.name != "rule"}
+    told |= {"outcome": Outcome(item["outcome"]), "severity": severity, "reasons": tuple(item["reasons"])}
+    # An estimate always has bounds; those that JSON cannot hold are infinite.
+    for estimate, low, high in (("change", "low", "high"), ("pooled", "pooled_low", "pooled_high")):
+        if told[estimate] is not None:
+            told |= {name: end for name, end in ((low, -math.inf), (high, math.inf)) if told[name] is None}
+    return Change(rule=rule, **told)
 
 
 def _round_beside(value: float | None, limits: Iterable[float | None]) -> float | None:

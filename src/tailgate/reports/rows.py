@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_beside, render_figure
+from tailgate.reports.changes import broken_texts, proven_of, render_outcomes
 from tailgate.reports.highlights import is_broken, mark, short_limit, worst_first
+from tailgate.reports.record import checks_of
 from tailgate.reports.text import NO_FIGURE
+
+SHOWN_CLOSE = 3
+"""Limits that were nearly broken, listed for a run; the JSON report has all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +80,28 @@ def milliseconds(value: float | None, limits: Iterable[float | None] = ()) -> st
     return text if len(text) < 12 else f"{value:.3g}"  # noqa: PLR2004 - 1,000,000,000 ms are eleven days
 
 
+def failures(record: Mapping[str, Any], checks: Sequence[Check], severity: Severity) -> list[str]:
+    """Return what failed, or only warns, as sentences: checks, worst first, and comparisons of a duet."""
+    broken = [str(check) for check in worst_first(checks) if is_broken(check, severity)]
+    return [*broken, *broken_texts(record, severity)]
+
+
+def close_calls(checks: Sequence[Check]) -> list[str]:
+    """Return the limits that were kept so closely that noise may break them next time, as sentences, closest first."""
+    close = [check for check in worst_first(checks) if check.is_close]
+    rest = len(close) - SHOWN_CLOSE
+    return [*map(str, close[:SHOWN_CLOSE]), *([f"and {count_of(rest, 'more limit')} likewise"] if rest > 0 else [])]
+
+
 def finding(record: Mapping[str, Any], checks: Sequence[Check]) -> str:
-    """Return what the checks came to; those that only describe a run are not counted."""
+    """Return what the checks, or the comparisons of a duet, came to; those that only describe a run are not counted."""
     judging = [check for check in checks if check.severity is not Severity.INFO]
     failed = sum(is_broken(check, Severity.FAIL) for check in judging)
     warned = sum(is_broken(check, Severity.WARN) for check in judging)
     if record["verdict"] == Verdict.INVALID:
         return f"cannot be judged for {count_of(len(record['reasons']), 'reason')}"
+    if record["duet"]:
+        return render_outcomes(record)
     text = f"{failed:,} of {count_of(len(judging), 'check')} failed" if failed else count_of(len(judging), "check")
     if warned:
         text += f", {count_of(warned, 'warning')}"
@@ -89,9 +109,11 @@ def finding(record: Mapping[str, Any], checks: Sequence[Check]) -> str:
     return f"{text}, the comparison failed" if record["verdict"] == Verdict.FAIL and not failed else text
 
 
-def passed_of(checks: Sequence[Check]) -> str:
-    """Return how many of the checks passed: ``3/4``; those that only describe a run are not counted."""
-    judging = [check for check in checks if check.severity is not Severity.INFO]
+def passed_of(record: Mapping[str, Any]) -> str:
+    """Return how many of the checks, or comparisons of a duet, passed: ``3/4``; what only describes is not counted."""
+    if record["duet"]:
+        return proven_of(record)
+    judging = [check for check in checks_of(record) if check.severity is not Severity.INFO]
     passed = sum(not is_broken(check, check.severity) for check in judging)
     return f"{passed:,}/{len(judging):,}"
 

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailgate.model import Check, Severity, Verdict, count_of, render_figure
-from tailgate.reports.highlights import is_broken, mark, render_duration, short_limit, worst_first
+from tailgate.reports.duet_summary import duet_blocks
+from tailgate.reports.highlights import mark, render_duration, short_limit
 from tailgate.reports.markdown import details, inline, table
 from tailgate.reports.record import checks_of
-from tailgate.reports.rows import Row, counter_rows, finding, milliseconds, passed_of, request_rows, stage_rows
+from tailgate.reports.rows import (
+    Row,
+    close_calls,
+    counter_rows,
+    failures,
+    finding,
+    milliseconds,
+    passed_of,
+    request_rows,
+    stage_rows,
+)
 from tailgate.reports.text import NO_FIGURE, TIMES
 
 MARKER = "<!-- tailgate -->"
@@ -79,7 +90,7 @@ def _run_row(record: Mapping[str, Any]) -> list[str]:
     return [
         f"{_ICONS[record['verdict']]} {record['verdict']}",
         record["scenario"],
-        passed_of(checks_of(record)),
+        passed_of(record),
         f"{total['samples']:,}",
         f"{total['failures']:,}",
         milliseconds(total["p95_ms"]),
@@ -88,26 +99,27 @@ def _run_row(record: Mapping[str, Any]) -> list[str]:
 
 
 def _run(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[_Block]:
-    """Yield what went wrong in a run, if anything did, and its figures."""
+    """Yield what went wrong in a run, if anything did, what a duet found, and the figures."""
     icon = _ICONS[record["verdict"]]
-    if record["verdict"] == Verdict.PASS:
+    if record["verdict"] == Verdict.PASS and not record["duet"]:
         title = f"{icon} {record['scenario']}: {finding(record, checks)}"
     else:
         about = f"{inline(record['scenario'])}: {finding(record, checks)}"
-        sentences = "\n".join(_sentences(record, checks))
-        yield _Block(0, f"### {icon} {about}\n\nIn {inline(record['test'])}\n\n{sentences}")
-        title = f"{record['scenario']}: requests, stages, counters"
+        parts = [f"### {icon} {about}", f"In {inline(record['test'])}", *duet_blocks(record)]
+        yield _Block(0, "\n\n".join([*parts, "\n".join(_sentences(record, checks))]).rstrip())
+        whose = "candidate's " if record["duet"] else ""
+        title = f"{record['scenario']}: {whose}requests, stages, counters"
     yield _Block(1, details(title, _figures(record, checks)))
 
 
 def _sentences(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str]:
     """Yield what went wrong as items of a list, worst first, each begun by a word that says what it is."""
-    ordered = worst_first(checks)
     invalid = "invalid" if record["verdict"] == Verdict.INVALID else "reason"
     errors = [f"{error['count']:,} {TIMES} {error['where']}: {error['error']}" for error in record["errors"]]
     yield from _items(invalid, record["reasons"])
-    yield from _items("failed", [str(check) for check in ordered if is_broken(check, Severity.FAIL)])
-    yield from _items("warning", [str(check) for check in ordered if is_broken(check, Severity.WARN)])
+    yield from _items("failed", failures(record, checks, Severity.FAIL))
+    yield from _items("warning", failures(record, checks, Severity.WARN))
+    yield from _items("close", close_calls(checks))
     yield from _items("error", errors)
     yield from _items("note", record["notes"])
     yield from _items("compared", record["comparison"])
@@ -128,7 +140,7 @@ def _figures(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str
     counters = [_counter(*counter) for counter in counter_rows(record, checks)]
     if counters:
         yield table(("counter", ">value", "limit", ""), counters)
-    yield "\n".join(_remarks(record))
+    yield "\n".join(_remarks(record, checks))
 
 
 def _row(row: Row) -> list[str]:
@@ -141,9 +153,10 @@ def _counter(name: str, value: str, shown: Check | None) -> list[str]:
     return [name, value, short_limit(shown) if shown else NO_FIGURE, mark(shown) if shown else ""]
 
 
-def _remarks(record: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str]:
     """Yield what explains a run's figures, as items of a list."""
-    if record["verdict"] == Verdict.PASS:  # Of other runs these stand with what went wrong.
+    if record["verdict"] == Verdict.PASS and not record["duet"]:  # Of others these stand with what went wrong.
+        yield from _items("close", close_calls(checks))
         yield from _items("error", [f"{error['count']:,} {TIMES} {error['where']}" for error in record["errors"]])
         yield from _items("note", record["notes"])
         yield from _items("compared", record["comparison"])

@@ -6,12 +6,34 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailgate.model import Check, Severity, Verdict, count_of
-from tailgate.reports.highlights import is_broken, mark, render_duration, style, worst_first
+from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_figure
+from tailgate.reports.duet_terminal import duet_lines
+from tailgate.reports.highlights import mark, render_duration, style
 from tailgate.reports.record import checks_of
-from tailgate.reports.rows import Row, counter_rows, finding, milliseconds, passed_of, request_rows, stage_rows
+from tailgate.reports.rows import (
+    Row,
+    close_calls,
+    counter_rows,
+    failures,
+    finding,
+    milliseconds,
+    passed_of,
+    request_rows,
+    stage_rows,
+)
 from tailgate.reports.table import MIN_NAME_WIDTH, Column, render_table
-from tailgate.reports.text import LABEL_WIDTH, NO_FIGURE, TIMES, Screen, Span, Style, cell_width, flow, words
+from tailgate.reports.text import (
+    LABEL_WIDTH,
+    NO_FIGURE,
+    TIMES,
+    Screen,
+    Span,
+    Style,
+    cell_width,
+    flow,
+    sentences,
+    some_of,
+)
 
 SHOWN_ERRORS = 5
 """Kinds of failure listed for a run; the JSON report has all of them."""
@@ -42,11 +64,13 @@ def render_run(record: Mapping[str, Any], width: int = 80, *, color: bool = Fals
     """
     screen = Screen(width=width, color=color, unicode=unicode)
     checks = checks_of(record)
-    lines = [_title(record, screen), *_tables(record, checks, screen)]
-    blocks = [*_counters(record, checks, screen), *_sentences(record, checks, screen), *_uncovered(record, screen)]
-    if blocks:
-        lines += [[], *blocks]
-    lines += [[], _verdict(record, checks, screen)]
+    if record["duet"]:
+        figures, below = duet_lines(record, screen), []
+    else:
+        figures = _tables(record, checks, screen)
+        below = [*_tiers(record, screen), *_counters(record, checks, screen)]
+    blocks = [*below, *_sentences(record, checks, screen), *some_of("uncovered", record["uncovered"], screen)]
+    lines = [_title(record, screen), *figures, *([[], *blocks] if blocks else []), [], _verdict(record, checks, screen)]
     return [screen.line(line) for line in lines]
 
 
@@ -132,23 +156,25 @@ def _counters(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen
     return flow("counters", items, width=screen.layout_width, gap="   ") if items else []
 
 
+def _tiers(record: Mapping[str, Any], screen: Screen) -> list[list[Span]]:
+    """Return the p95 of each tier over all requests, if servers told; the JSON report has those of each name."""
+    tiers = record["tiers"][TOTAL]["tiers"] if TOTAL in record["tiers"] else []
+    items = [Span(screen.clean(f"{tier['name']} {render_figure('p95_ms', tier['p95_ms'])}")) for tier in tiers]
+    return flow("tiers p95", items, width=screen.layout_width, gap="   ") if items else []
+
+
 def _sentences(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen) -> list[list[Span]]:
     """Return what went wrong, worst first, then what else is worth knowing."""
-    ordered = worst_first(checks)
     blocks: list[tuple[str, Sequence[str], Style]] = [
         ("invalid" if record["verdict"] == Verdict.INVALID else "reasons", record["reasons"], "bold red"),
-        ("failed", [str(check) for check in ordered if is_broken(check, Severity.FAIL)], "red"),
-        ("warnings", [str(check) for check in ordered if is_broken(check, Severity.WARN)], "yellow"),
+        ("failed", failures(record, checks, Severity.FAIL), "red"),
+        ("warnings", failures(record, checks, Severity.WARN), "yellow"),
+        ("close", close_calls(checks), ""),
         ("errors", _errors(record["errors"], screen), ""),
         ("notes", record["notes"], ""),
         ("compared", record["comparison"], ""),
     ]
-    lines = []
-    for label, sentences, tint in blocks:
-        for index, sentence in enumerate(sentences):
-            items = words(screen.clean(sentence), tint)
-            lines += flow("" if index else label, items, width=screen.layout_width, hang=2)
-    return lines
+    return [line for label, texts, tint in blocks for line in sentences(label, texts, screen, tint)]
 
 
 def _errors(errors: Sequence[Mapping[str, Any]], screen: Screen) -> list[str]:
@@ -164,32 +190,23 @@ def _errors(errors: Sequence[Mapping[str, Any]], screen: Screen) -> list[str]:
     return shown
 
 
-def _uncovered(record: Mapping[str, Any], screen: Screen) -> list[list[Span]]:
-    """Return one line with the requests that no check names, as many as fit."""
-    names = [screen.clean(name) for name in record["uncovered"]]
-    if not names:
-        return []
-    room = screen.layout_width - LABEL_WIDTH
-    for shown in range(len(names), 0, -1):
-        rest = f" and {len(names) - shown:,} more" if shown < len(names) else ""
-        text = ", ".join(names[:shown]) + rest
-        if cell_width(text) <= room:
-            return [[Span("uncovered".ljust(LABEL_WIDTH), "dim"), Span(text)]]
-    text = screen.shorten(names[0], room - len(rest)) + rest
-    return [[Span("uncovered".ljust(LABEL_WIDTH), "dim"), Span(text)]]
-
-
 def _verdict(record: Mapping[str, Any], checks: Sequence[Check], screen: Screen) -> list[Span]:
     """Return the last line: the verdict, and how much it rests on as far as there is room."""
     word = record["verdict"].upper()
     scenario = screen.clean(record["scenario"])
-    requests = count_of(record["total"]["samples"], "request")
-    parts = [finding(record, checks), f"{requests} in {render_duration(record['duration_s'] or 0.0)}"]
+    parts = [finding(record, checks), f"{_amount(record)} in {render_duration(record['duration_s'] or 0.0)}"]
     for shown in (", ".join(parts), parts[0]):
         room = screen.layout_width - len(f"{word} : {shown}")
         if room >= min(cell_width(scenario), MIN_NAME_WIDTH):
             break
     return [Span(word, _STYLES[record["verdict"]]), Span(f" {screen.shorten(scenario, max(room, 1))}: {shown}")]
+
+
+def _amount(record: Mapping[str, Any]) -> str:
+    """Return how much was loaded: requests, or the rounds of a duet, whose requests are only the candidate's."""
+    if record["duet"]:
+        return count_of(record["duet"]["rounds"], "round")
+    return count_of(record["total"]["samples"], "request")
 
 
 def _summary_row(record: Mapping[str, Any], screen: Screen) -> list[Span]:
@@ -199,7 +216,7 @@ def _summary_row(record: Mapping[str, Any], screen: Screen) -> list[Span]:
     return [
         Span(record["verdict"].upper(), tint),
         Span(screen.clean(record["scenario"]), "" if tint == "green" else tint),
-        Span(passed_of(checks_of(record))),
+        Span(passed_of(record)),
         Span(f"{total['samples']:,}"),
         Span(f"{total['failures']:,}"),
         Span(screen.clean(milliseconds(total["p95_ms"]))),

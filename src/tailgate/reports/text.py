@@ -128,6 +128,31 @@ def flow(label: str, items: Sequence[Span], *, width: int, gap: str = " ", hang:
     return lines
 
 
+def sentences(label: str, texts: Iterable[str], screen: Screen, style: Style = "") -> list[list[Span]]:
+    """Lay out sentences below one another behind a label; nothing if there are none."""
+    lines = []
+    for index, text in enumerate(texts):
+        items = words(screen.clean(text), style)
+        lines += flow("" if index else label, items, width=screen.layout_width, hang=2)
+    return lines
+
+
+def some_of(label: str, names: Iterable[str], screen: Screen, *, lead: str = "") -> list[list[Span]]:
+    """Lay out one line with as many of the names as fit behind a label and a lead; nothing if there are none."""
+    shown = [screen.clean(name) for name in names]
+    if not shown:
+        return []
+    room = screen.layout_width - LABEL_WIDTH - len(lead)
+    for count in range(len(shown), 0, -1):
+        rest = f" and {len(shown) - count:,} more" if count < len(shown) else ""
+        text = ", ".join(shown[:count]) + rest
+        if cell_width(text) <= room:
+            break
+    else:
+        text = screen.shorten(shown[0], room - len(rest)) + rest
+    return [[Span(label.ljust(LABEL_WIDTH), "dim"), Span(lead + text)]]
+
+
 def _pieces(item: Span, cells: int) -> list[Span]:
     """Split an item that no line has room for."""
     pieces, rest = [], item.text

@@ -1,0 +1,41 @@
+"""A duet on the terminal: who was compared, and one row a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tailgate.reports.changes import TITLES, ChangeRow, change_rows, names_alike, render_duet
+from tailgate.reports.table import Column, render_table
+from tailgate.reports.text import Screen, Span, flow, some_of, words
+
+_COLUMNS = (
+    Column(align="left"),
+    Column(drop=1),  # baseline
+    Column(drop=1),  # candidate
+    Column(align="left"),  # change
+    Column(drop=3),  # limit
+    Column(drop=4),  # fails from
+    Column(drop=5),  # samples
+    Column(align="left"),  # outcome
+    Column(align="left", drop=6),  # mark
+)
+
+
+def duet_lines(record: Mapping[str, Any], screen: Screen) -> list[list[Span]]:
+    """Return the table of a duet: what its rules asked for and what else differs, and the rest in one line."""
+    played = words(screen.clean(render_duet(record["duet"])))
+    lines = [*flow("duet", played, width=screen.layout_width), []]
+    rows = change_rows(record)
+    if rows:
+        titles = [Span(title, "dim") for title in TITLES]
+        lines += render_table(_COLUMNS, [titles, *(_row(row, screen) for row in rows)], screen)
+    alike = names_alike(record)
+    return [*lines, *([[], *some_of("others", alike, screen, lead="not told apart: ")] if alike else [])]
+
+
+def _row(row: ChangeRow, screen: Screen) -> list[Span]:
+    """Return the cells; of what did not pass, the change and the outcome stand out."""
+    tint = "" if row.style == "green" else row.style
+    styles = {3: tint, len(TITLES) - 2: tint, len(TITLES) - 1: row.style}
+    return [Span(screen.clean(cell), styles.get(index, "")) for index, cell in enumerate(row.cells)]
