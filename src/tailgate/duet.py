@@ -22,7 +22,10 @@ from tailgate.compare import (
 )
 from tailgate.compare_values import Arm
 from tailgate.duet_changes import doubt, from_latency, from_name, from_rate, nothing
-from tailgate.duet_rounds import BASELINE, CANDIDATE, ArmRound, Mark, Round, Timeline, inject
+from tailgate.duet_join import join_rounds
+from tailgate.duet_judge import judge_duet, raise_for_duet
+from tailgate.duet_rounds import BASELINE, CANDIDATE, ArmRound, Mark, Round, Timeline, inject, why_nothing
+from tailgate.duet_validity import MOSTLY_FAILED, find_duet_reasons
 from tailgate.model import TOTAL, Change, Outcome, RegressionRule, Scenario, Severity, Window
 from tailgate.percentiles import quantile_of
 
@@ -32,14 +35,17 @@ __all__ = [
     "Mark",
     "Round",
     "compare_rounds",
+    "find_duet_reasons",
     "inject",
     "is_decided",
+    "join_rounds",
+    "judge_duet",
+    "raise_for_duet",
     "shared_cpu_ratio",
 ]
 
 NOISE_FLOOR_RATIO = 0.01
 """The floor until one was learned: about what two pairs of processes of one build differ by (docs/duet.md)."""
-_MOSTLY_FAILED = 0.5
 _EXCESS = 0.1
 """By how much more the baseline may fail than the candidate, as a share of the requests beyond the percentile."""
 _ANY_CHANGE = RegressionRule(kind="request", subject="*", metric="p95_ms", max_change=0.0, severity=Severity.INFO)
@@ -73,8 +79,11 @@ def compare_rounds(
 
 
 def is_decided(changes: Sequence[Change]) -> bool:
-    """Tell whether every comparison that matters has an outcome, so that no more rounds are needed."""
-    return all(change.outcome is not Outcome.INCONCLUSIVE for change in changes if change.severity is not Severity.INFO)
+    """Tell whether no more rounds are needed: every comparison that matters has an outcome, or can never have one."""
+    return not any(
+        change.outcome is Outcome.INCONCLUSIVE and change.severity is not Severity.INFO and not _is_hopeless(change)
+        for change in changes
+    )
 
 
 def shared_cpu_ratio(rounds: Sequence[Round]) -> float | None:
@@ -82,6 +91,11 @@ def shared_cpu_ratio(rounds: Sequence[Round]) -> float | None:
     ratios = [played.base.run.generator.host_cpu_ratio for played in rounds]
     known = [ratio for ratio in ratios if ratio is not None]
     return fmean(known) if known else None
+
+
+def _is_hopeless(change: Change) -> bool:
+    """Tell whether the marks of the rounds do not hold what is asked for; those of further ones would not either."""
+    return change.rule.metric in {"cpu_ms", "count"} and change.candidate is None
 
 
 class _Comparing:
@@ -103,10 +117,10 @@ class _Comparing:
 
     def of_rule(self, rule: RegressionRule) -> Iterator[Change]:
         """Yield one change for each subject and stage of a rule; at least one, which says what is missing."""
-        stages = [None] if rule.stage is None else self._time.matching_stages(rule.stage)
-        if not stages:
-            yield nothing(rule, f"the shape has no such stage; its stages: {', '.join(self._time.stages)}")
-        for stage in stages:
+        if reason := why_nothing(rule, self._time):
+            yield nothing(rule, reason)
+            return
+        for stage in [None] if rule.stage is None else self._time.matching_stages(rule.stage):
             windows = self._time.windows(stage)
             found = self._of_requests if rule.kind == "request" else self._of_all
             for change in found(rule, windows) if windows else [nothing(rule, "no round came to this stage")]:
@@ -121,8 +135,8 @@ class _Comparing:
         windows = self._time.windows()
         for key in self._time.keys:
             base, candidate = _failure_ratios(*self._time.arms(key), windows)
-            if candidate - base > _MOSTLY_FAILED and key not in asked:
-                rule = RegressionRule(kind="request", subject=key, metric="failure_ratio", max_change=_MOSTLY_FAILED)
+            if candidate - base > MOSTLY_FAILED and key not in asked:
+                rule = RegressionRule(kind="request", subject=key, metric="failure_ratio", max_change=MOSTLY_FAILED)
                 yield self._of_arms(rule, windows, key)
 
     def of_names(self, changes: Sequence[Change]) -> Iterator[Change]:
@@ -144,13 +158,8 @@ class _Comparing:
         yield self._of_marks(rule, windows) if is_marked else self._of_arms(rule, windows, None)
 
     def _of_requests(self, rule: RegressionRule, windows: Sequence[Window]) -> Iterator[Change]:
-        keys = matching_keys(rule.subject, self._time.keys)
-        if "*" not in rule.subject and len(keys) > 1:
-            yield nothing(rule, f"the name is ambiguous, write one of: {', '.join(keys)}")
-        elif not keys:
-            yield nothing(rule, f"no request of that name; seen: {', '.join(self._time.keys) or 'none'}")
-        else:
-            yield from (replace(self._of_arms(rule, windows, key), subject=key) for key in keys)
+        for key in matching_keys(rule.subject, self._time.keys):
+            yield replace(self._of_arms(rule, windows, key), subject=key)
 
     def _of_arms(self, rule: RegressionRule, windows: Sequence[Window], key: str | None) -> Change:
         """Compare what every request tells by itself."""
@@ -169,9 +178,6 @@ class _Comparing:
         """Compare what only grows beside the requests: processor time, counters."""
         if rule.metric == "cpu_ms":
             return self._of_processor_time(rule, windows)
-        if rule.subject not in self._time.counters:
-            known = ", ".join(self._time.counters) or "none"
-            return nothing(rule, f"it was never counted in either arm; there are these counters: {known}")
         counts = self._time.count_marks(lambda mark: mark.counters.get(rule.subject, 0.0), windows)
         if counts is None:
             return nothing(rule, "the counter fell, and only what grows can be compared")

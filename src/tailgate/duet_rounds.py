@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tailgate.checks import matching_keys
 from tailgate.compare_values import Arm, BlockCounts, Floats
-from tailgate.model import TOTAL, Window, match_name
+from tailgate.duet_join import renumber
+from tailgate.model import TOTAL, RegressionRule, Window, match_name
 from tailgate.run import RunResult
 from tailgate.samples import Samples
 from tailgate.windows import after_warmup
@@ -160,11 +162,9 @@ class Timeline:
         return base, self._join([played.candidate.run.samples for played in self._rounds])
 
     def _join(self, parts: Sequence[Samples]) -> Columns:
-        place = {key: index for index, key in enumerate(self.keys)}
-        keys = [np.array([place[key] for key in part.keys], dtype=np.int64)[part.key_index] for part in parts]
         starts = [part.start_s + offset_s for part, offset_s in zip(parts, self._offsets_s, strict=True)]
         return Columns(
-            key=np.concatenate(keys),
+            key=np.concatenate([renumber(part, self.keys) for part in parts]),
             start_s=np.concatenate(starts),
             latency_ms=np.concatenate([part.latency_ms for part in parts]),
             is_failure=np.concatenate([~part.is_success for part in parts]),
@@ -178,6 +178,20 @@ class Timeline:
 
     def _mask(self, columns: Columns, key: str | None) -> slice | npt.NDArray[np.bool_]:
         return slice(None) if key is None else columns.key == self.keys.index(key)
+
+
+def why_nothing(rule: RegressionRule, time: Timeline) -> str:
+    """Return why a rule has nothing to compare, because what it names does not exist; empty if it does."""
+    if rule.stage is not None and not time.matching_stages(rule.stage):
+        return f"the shape has no stage {rule.stage!r}; its stages: {', '.join(time.stages)}"
+    if rule.kind == "counter" and rule.subject not in time.counters:
+        return f"it was never counted in either arm; there are these counters: {', '.join(time.counters) or 'none'}"
+    if rule.kind != "request":
+        return ""
+    keys = matching_keys(rule.subject, time.keys)
+    if "*" not in rule.subject and len(keys) > 1:
+        return f"the name is ambiguous, write one of: {', '.join(keys)}"
+    return "" if keys else f"no request of that name; seen: {', '.join(time.keys) or 'none'}"
 
 
 def _arm(columns: Columns, chosen: slice | npt.NDArray[np.bool_]) -> Arm:

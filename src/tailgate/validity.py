@@ -28,16 +28,20 @@ CLOCK_JUMP_LIMIT_S = 0.1
 
 def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> tuple[str, ...]:
     """Return the reasons, one sentence with figures each; none means that the run is valid."""
+    return (*find_load_reasons(run, scenario), *_nothing_checked(run, scenario, checks), *_too_few_samples(run, checks))
+
+
+def find_load_reasons(run: RunResult, scenario: Scenario) -> tuple[str, ...]:
+    """Return the reasons that have nothing to do with limits: those why the load was not what was asked for."""
     total = run.total
     return (
         *_ended_from_outside(run),
-        *_nothing_measured(run, total, checks),
+        *_nothing_measured(run, total),
         *_users_missing(run),
         *_exceptions(run, scenario),
         *_lost_requests(run),
         *_generator_saturated(run, total, scenario.generator),
         *_badly_paced(run, total, scenario.generator),
-        *_too_few_samples(run, checks),
     )
 
 
@@ -52,7 +56,7 @@ def _ended_from_outside(run: RunResult) -> Iterator[str]:
         yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
 
 
-def _nothing_measured(run: RunResult, total: RequestSummary, checks: Sequence[Check]) -> Iterator[str]:
+def _nothing_measured(run: RunResult, total: RequestSummary) -> Iterator[str]:
     if not len(run.samples):
         yield "no samples: not one request was made"
     elif not total.samples:
@@ -61,7 +65,15 @@ def _nothing_measured(run: RunResult, total: RequestSummary, checks: Sequence[Ch
             f"no samples in the judged time: none of {count_of(len(run.samples), 'request')} started between "
             f"{window.start_s:g} s, the end of the warm-up, and {window.end_s:g} s"
         )
-    if not checks:
+
+
+def _nothing_checked(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> Iterator[str]:
+    if not scenario.thresholds and scenario.regressions:
+        yield (
+            "nothing was checked: the scenario only has rules for --perf-duet; "
+            "add a limit, such as total: {failure_ratio: 0.01}"
+        )
+    elif not checks:
         yield "nothing was checked: no limit of the scenario applies to a request that was made"
     elif run.facts.cut and not any(check.is_failed for check in checks):
         yield f"the run was cut, but no check fails on what was measured until then: {run.facts.cut}"

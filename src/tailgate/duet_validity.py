@@ -1,0 +1,114 @@
+"""Find every reason why a duet cannot tell how its two builds compare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tailgate.duet_join import join_rounds
+from tailgate.duet_rounds import BASELINE, CANDIDATE, Round, Timeline, why_nothing
+from tailgate.model import Scenario, Severity, count_of
+from tailgate.run import RunResult
+from tailgate.validity import find_load_reasons
+
+MOSTLY_FAILED = 0.5
+"""A request of which more than this share fails does something else than it should."""
+_MOST_UNLIKE_RATIO = 0.02
+_SURE_Z = 5.0
+"""Normal quantile beyond which chance is no explanation: one in three million."""
+_FEWEST = 20
+"""Requests of a name in one arm beyond which a fair coin does not leave the other arm without any."""
+_ADVICE = "compare only what both serve, with tags=..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """What became of the requests of one name in one arm."""
+
+    sent: int
+    failed: int
+    error: str
+    """The most frequent error."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether most of them failed."""
+        return self.failed > MOSTLY_FAILED * self.sent
+
+    def __str__(self) -> str:
+        error = f" ({self.error})" if self.error else ""
+        return f"failed {self.failed:,} of {self.sent:,}{error}"
+
+
+def find_duet_reasons(rounds: Sequence[Round], scenario: Scenario) -> tuple[str, ...]:
+    """Return the reasons, one sentence with figures each; none means that the duet is valid.
+
+    What makes a duet invalid after some rounds keeps it invalid, whatever comes after.
+
+    Args:
+        rounds: At least one, in the order in which they were played.
+        scenario: Whose limits of the generator hold for each arm of each round.
+    """
+    base = join_rounds([played.base.run for played in rounds])
+    candidate = join_rounds([played.candidate.run for played in rounds])
+    return (
+        *_of_rounds(rounds, scenario),
+        *_unlike_work(base, candidate),
+        *_unlike_requests(base, candidate),
+        *_without_subject(Timeline(rounds), scenario),
+    )
+
+
+def _of_rounds(rounds: Sequence[Round], scenario: Scenario) -> Iterator[str]:
+    """Yield what is wrong with the load itself; what both arms say of the one generator is told once."""
+    for number, played in enumerate(rounds, 1):
+        base, candidate = (find_load_reasons(arm.run, scenario) for arm in played.arms)
+        for reason in dict.fromkeys((*base, *candidate)):
+            where = [name for name, own in ((BASELINE, base), (CANDIDATE, candidate)) if reason in own]
+            yield f"{' and '.join(where)}, round {number}: {reason}"
+
+
+def _unlike_work(base: RunResult, candidate: RunResult) -> Iterator[str]:
+    """Compare how many requests came of each task that the coin gave to an arm.
+
+    Not the arms with one another: a coin gives them unequal numbers of tasks. How many requests a task makes varies by
+    about as much as there are on average, at most.
+    """
+    tasks = [run.generator.due or 0 for run in (base, candidate)]
+    if not all(tasks):
+        return
+    each = [len(run.samples) / due for run, due in zip((base, candidate), tasks, strict=True)]
+    chance = _SURE_Z * math.sqrt(sum(1 / due for due in tasks))
+    if abs(each[1] - each[0]) > (_MOST_UNLIKE_RATIO + chance) * max(each):
+        told = (f"{one:.2f} requests for each of {count_of(due, 'task')}" for one, due in zip(each, tasks, strict=True))
+        yield f"the arms did not do the same work: {' in the baseline and '.join(told)} in the candidate"
+
+
+def _unlike_requests(base: RunResult, candidate: RunResult) -> Iterator[str]:
+    """Find requests that the baseline does not serve, or that only one arm was sent."""
+    for key in sorted({*base.samples.keys, *candidate.samples.keys}):
+        before, after = (_tried(run, key) for run in (base, candidate))
+        for name, none, other in ((BASELINE, before, after), (CANDIDATE, after, before)):
+            if not none.sent and other.sent >= _FEWEST:
+                yield f"{name}: {key} was never sent, {other.sent:,} times in the other arm; {_ADVICE}"
+        if before.is_broken and after.is_broken:
+            yield f"{key} {before} in the baseline and {after} in the candidate: there is nothing to compare"
+        elif before.is_broken and before.sent >= _FEWEST:
+            yield f"{BASELINE}: {key} {before}: its API may differ; {_ADVICE}"
+
+
+def _tried(run: RunResult, key: str) -> _Tried:
+    if key not in run.samples.keys:
+        return _Tried(sent=0, failed=0, error="")
+    mine = run.samples.of_key(key)
+    error = next((error.error for error in run.errors if error.where == key), "")
+    return _Tried(sent=len(mine), failed=mine.failures, error=error)
+
+
+def _without_subject(time: Timeline, scenario: Scenario) -> Iterator[str]:
+    """Find rules that asked for something that was never there; no data is never a pass."""
+    for rule in scenario.regressions:
+        reason = why_nothing(rule, time)
+        if reason and rule.severity is not Severity.INFO:
+            yield f"{rule.subject}: nothing to compare ({rule.source}): {reason}"
