@@ -24,6 +24,7 @@ from product_service.store import (
     StoreError,
     UnknownProduct,
 )
+from product_service.timing import ServerTiming
 
 STATUS_BY_ERROR: dict[type[StoreError], int] = {
     UnknownProduct: 404,
@@ -126,5 +127,5 @@ def create_app(settings: Settings, store: Store) -> ASGIApp:
     app.add_exception_handler(StoreError, _answer_store_error)
     if settings.faults.is_any:
         app.add_middleware(FaultInjector, faults=settings.faults)
-    # Outside of FastAPI, so that even the answer to an unexpected error is counted and names the instance.
-    return RequestCounter(app, counts=app.state.counts, routes=router.routes)
+    # Outside of FastAPI, so that even the answer to an unexpected error is counted, timed, and names the instance.
+    return ServerTiming(RequestCounter(app, counts=app.state.counts, routes=router.routes))

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from product_service.settings import Settings
+from product_service.timing import database_time
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 0x7461_696C
@@ -221,11 +222,12 @@ class Store:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        try:
-            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
-                yield connection
-        except UNAVAILABLE as error:
-            raise DatabaseUnavailable(f"the database did not answer: {_render(error)}") from error
+        with database_time():  # waiting for a free connection is part of it: a slow database is why there is none
+            try:
+                async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+                    yield connection
+            except UNAVAILABLE as error:
+                raise DatabaseUnavailable(f"the database did not answer: {_render(error)}") from error
 
 
 async def _move_stock(connection: Any, name: str, delta: int) -> str:

@@ -21,13 +21,14 @@ from tailgate.model import (
     count_of,
 )
 from tailgate.run import RunResult
+from tailgate.tiers import explain_checks, summarise_tiers
 from tailgate.validity import find_reasons
 from tailgate.windows import after_warmup, summarise
 
 
 def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, Any] | None = None) -> Judged:
     """Return the run with its checks, reasons and verdict; raises nothing, whatever the verdict."""
-    checks = check_run(run, scenario)
+    checks = explain_checks(run, check_run(run, scenario))
     reasons = find_reasons(run, scenario, checks)
     in_window = run.samples.within(run.window)
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
@@ -51,6 +52,7 @@ def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, A
         generator=run.generator,
         fingerprint=dict(fingerprint or {}),
         notes=notes,
+        tiers=summarise_tiers(in_window),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -41,6 +41,12 @@ class Samples:
     """Request start to last byte."""
     outcome: npt.NDArray[np.uint8]
     """Values of ``Outcome``."""
+    number: npt.NDArray[np.int64] | None = None
+    """By which servers tell of a request, 0 for none; None unless the run asked for that."""
+    tiers: tuple[str, ...] = ()
+    """Where requests spend their time, from the generator to the last server; empty where no server told."""
+    tier_ms: npt.NDArray[np.float32] | None = None
+    """Time in each of ``tiers``, shape ``(tiers, samples)``; NaN for a request that no server told of."""
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -80,6 +86,9 @@ class Samples:
             start_s=self.start_s[chosen],
             latency_ms=self.latency_ms[chosen],
             outcome=self.outcome[chosen],
+            number=None if self.number is None else self.number[chosen],
+            tiers=self.tiers,
+            tier_ms=None if self.tier_ms is None else self.tier_ms[:, chosen],
         )
 
     def within(self, window: Window) -> Samples:
@@ -106,18 +115,21 @@ def _stretch_or_mask(mask: npt.NDArray[np.bool_]) -> slice | npt.NDArray[np.bool
 class SampleLog:
     """Collects samples while a run goes on; appending is all that happens per request."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_numbered: bool = False) -> None:
         self._index_by_key: dict[tuple[str, str], int] = {}
         self._key_index = array("i")
         self._start_s = array("d")
         self._latency_ms = array("d")
         self._outcome = array("B")
+        self._number = array("q") if is_numbered else None
         self.failures = 0
 
     def __len__(self) -> int:
         return len(self._start_s)
 
-    def add(self, method: str, name: str, start_s: float, latency_ms: float, outcome: int) -> None:
+    def add(  # noqa: PLR0917 - called for each request, where names cost time
+        self, method: str, name: str, start_s: float, latency_ms: float, outcome: int, number: int = 0
+    ) -> None:
         """Record one request; ``start_s`` counts from the beginning of the run."""
         key = (method, name)
         index = self._index_by_key.get(key)
@@ -127,37 +139,39 @@ class SampleLog:
         self._start_s.append(start_s)
         self._latency_ms.append(latency_ms)
         self._outcome.append(outcome)
+        if self._number is not None:
+            self._number.append(number)
         if outcome:
             self.failures += 1
 
     def freeze(self) -> Samples:
         """Return everything recorded so far, copied, so that recording may go on."""
-        return self._sorted_samples(*(np.array(column) for column in self._columns))
+        return self._sorted_samples({name: np.array(column) for name, column in self._columns.items()})
 
     def finish(self) -> Samples:
         """Return everything recorded, without a copy; from now on adding raises ``BufferError``."""
-        return self._sorted_samples(*(np.asarray(column) for column in self._columns))
+        return self._sorted_samples({name: np.asarray(column) for name, column in self._columns.items()})
 
     @property
-    def _columns(self) -> tuple[array[Any], ...]:
-        return self._key_index, self._start_s, self._latency_ms, self._outcome
+    def _columns(self) -> dict[str, array[Any]]:
+        """What is recorded, by the field of ``Samples``."""
+        columns: dict[str, array[Any]] = {
+            "key_index": self._key_index,
+            "start_s": self._start_s,
+            "latency_ms": self._latency_ms,
+            "outcome": self._outcome,
+        }
+        return columns if self._number is None else {**columns, "number": self._number}
 
-    def _sorted_samples(
-        self,
-        key_index: npt.NDArray[np.int32],
-        start_s: npt.NDArray[np.float64],
-        latency_ms: npt.NDArray[np.float64],
-        outcome: npt.NDArray[np.uint8],
-    ) -> Samples:
+    def _sorted_samples(self, columns: Mapping[str, Any]) -> Samples:
         """Put the columns, which are in the order of the ends, into the order of the starts, in place."""
-        order = np.argsort(start_s, kind="stable")
-        for column in (key_index, start_s, latency_ms, outcome):
+        order = np.argsort(columns["start_s"], kind="stable")
+        for column in columns.values():
             # Four bytes of each number at a time, because NumPy makes a copy of what is moved.
             word = np.uint8 if column.itemsize == 1 else np.uint32
             for part in column.view(word).reshape(len(column), column.itemsize // word().itemsize).T:
                 part[:] = part[order]
-        keys = tuple(f"{method} {name}" for method, name in self._index_by_key)
-        return Samples(keys=keys, key_index=key_index, start_s=start_s, latency_ms=latency_ms, outcome=outcome)
+        return Samples(keys=tuple(f"{method} {name}" for method, name in self._index_by_key), **columns)
 
     def count_since(self, start_s: float) -> tuple[int, int]:
         """Return how many requests started at ``start_s`` or later, and how many of them failed."""

@@ -14,8 +14,10 @@ from geventhttpclient.useragent import ConnectionError as ClientError
 from locust.contrib.fasthttp import FastHttpSession, FastResponse, LocustUserAgent
 
 from tailgate.engine.context import RunContext
+from tailgate.engine.recorder import NUMBER
 
 _NO_RETRIES = -1
+_REQUEST_ID = "x-request-id"
 
 
 class RequestTimeout(ClientError):
@@ -116,12 +118,15 @@ def track(session: FastHttpSession, context: RunContext) -> None:
     session.client.__class__ = _UserAgent
     deadlines = vars(session.client)["deadlines"] = _Deadlines(context.request_timeout_s)
     send, recorder, user = session.request, context.recorder, session.user
+    is_numbered = bool(recorder.first_number) and _REQUEST_ID not in session.client.default_headers
 
     def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
         running = getcurrent()
         if user is not None and running is not user.greenlet and isinstance(running, Greenlet):
             context.helpers.add(running)
         recorder.sent += 1
+        if is_numbered:
+            _number(kwargs, recorder.first_number + recorder.sent)
         started = time.time()
         timer = deadlines.start()
         try:
@@ -134,6 +139,14 @@ def track(session: FastHttpSession, context: RunContext) -> None:
             deadlines.stop(timer)
 
     session.request = request  # type: ignore[assignment, method-assign] # of this one instance
+
+
+def _number(options: dict[str, Any], number: int) -> None:
+    """Have the servers, and the event when the request is over, told its number, unless it has an id of its own."""
+    headers = dict(options.get("headers") or {})
+    if not any(name.lower() == _REQUEST_ID for name in headers):
+        options["headers"] = headers | {_REQUEST_ID: str(number)}
+        options["context"] = {**options.get("context", {}), NUMBER: number}
 
 
 def _release_half_sent(error: BaseException, pool: ConnectionPool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from array import array
 from typing import Any
@@ -14,12 +15,18 @@ from tailgate.engine.tally import Tally
 from tailgate.model import ErrorCount
 from tailgate.samples import Outcome, SampleLog
 
+NUMBER = "tailgate_number"
+"""Key of a request's number in the context that Locust hands from the request to its event."""
+_NUMBER_BITS = 62
+
 
 class Recorder:
     """Everything that one run leaves behind, while it goes on."""
 
-    def __init__(self) -> None:
-        self.log = SampleLog()
+    def __init__(self, *, is_numbered: bool = False) -> None:
+        self.log = SampleLog(is_numbered=is_numbered)
+        self.first_number = 1 + secrets.randbits(_NUMBER_BITS) if is_numbered else 0
+        """Requests count from here, so that no server mixes up two runs; 0 if they carry no numbers."""
         self.began = time.time()
         self.sent = 0
         """Requests that a tracked client began."""
@@ -53,7 +60,9 @@ class Recorder:
         if self.due_by_greenlet:
             started, latency_ms = self._since_due(started, latency_ms)
         method, name = event["request_type"], event["name"]
-        self.log.add(method, name, started - self.began, latency_ms, Outcome.FAILURE if exception else Outcome.SUCCESS)
+        outcome = Outcome.FAILURE if exception else Outcome.SUCCESS
+        number = (event.get("context") or {}).get(NUMBER, 0) if self.first_number else 0
+        self.log.add(method, name, started - self.began, latency_ms, outcome, number)
         if exception:
             self._errors.add(f"{method} {name}", exception)
 

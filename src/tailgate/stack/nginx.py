@@ -7,7 +7,7 @@ import re
 import secrets
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tailgate.errors import TailgateError
@@ -100,6 +100,14 @@ class Nginx(Process):
         with self._access_log.open("rb") as file:
             file.seek(since)
             return parse_access_log(file.read().decode().splitlines())
+
+    def locate(self) -> Callable[[object], Iterator[tuple[str, dict[str, float]]]]:
+        """Take note of where the access log ends, and return what then tells where requests spent their time.
+
+        For `load.locate`: ``load.locate(stack.nginx.locate)``.
+        """
+        since = self.access_log_position()
+        return lambda _run: ((entry.request_id, entry.shares_ms) for entry in self.access_log_entries(since))
 
     def _flush_access_log(self) -> None:
         """Make nginx write its buffer, and wait until a request that was made last is in the log."""
