@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tailgate.compare import FEWEST_RUNS, ProcessPair, learn_noise_floor
+from tailgate.duet_text import metric_words, outcome_words, render_interval, render_place, render_size
 from tailgate.errors import TailgateError
-from tailgate.model import Outcome, Severity, Verdict, count_of
+from tailgate.model import Change, Outcome, Severity, Verdict, count_of
 from tailgate.noise_floor import NoiseFloor, save_noise_floor
+from tailgate.reports.record import changes_of
 
 _USEFUL_STATUS = frozenset({0, 1})
 """Of pytest: tests passed, or some failed, as by a false alarm."""
@@ -23,20 +27,8 @@ _LINES = 30
 """How much of pytest's output is shown when it could not play."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """One comparison of one duet."""
-
-    what: str
-    """``steady: total p95_ms``."""
-    metric: str
-    outcome: Outcome
-    change: float | None
-    """A ratio or a difference, as the metric has it."""
-    standard_error: float | None
-    is_slower: bool
-    """Whether the candidate was marked as worse at all, within the error of the marks."""
-    rounds: int
+Found = tuple[str, Change]
+"""A scenario, and one comparison that its rules asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +36,16 @@ class Series:
     """Duets that were played alike."""
 
     title: str
-    played: tuple[Played, ...]
+    found: tuple[Found, ...]
     invalid: tuple[str, ...]
-    """Why each of the invalid ones was; their comparisons are not among the played."""
+    """Why each of the invalid ones was; their comparisons are not among the found."""
 
 
 def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -> int:
     """Play duets in the project of the working directory, print what they say, and keep the noise floor.
 
     Returns:
-        0; 1 when the gate failed a build for being itself, or nothing could be learned.
+        0; 1 when the gate called a build a regression of itself.
 
     Raises:
         TailgateError: pytest could not play, such as without a test that has something to compare.
@@ -69,19 +61,25 @@ def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -
     for series in all_series:
         for reason in series.invalid:
             _say(f"{series.title}: an invalid duet was left out: {reason}")
-    return max(_keep_floor(alike), _false_alarms(alike))
+    _keep_floor(alike)
+    if alarms := _alarms(alike):
+        _say(
+            f"false alarms: {len(alarms)} of {len(alike.found)} comparisons of a build with itself: {', '.join(alarms)}"
+        )
+    return 1 if alarms else 0
 
 
-def read_report(document: Mapping[str, Any]) -> tuple[list[Played], list[str]]:
+def read_report(document: Mapping[str, Any]) -> tuple[list[Found], list[str]]:
     """Return the comparisons that a JSON report holds, and why its invalid runs are."""
-    played: list[Played] = []
+    found: list[Found] = []
     invalid: list[str] = []
     for run in document["runs"]:
         if run["verdict"] == Verdict.INVALID:
             invalid.append(f"{run['scenario']}: {'; '.join(run['reasons'])}")
-            continue
-        played += [_played(run["scenario"], change) for change in run["changes"] if change["severity"] != Severity.INFO]
-    return played, invalid
+        else:
+            asked = [change for change in changes_of(run) if change.severity is not Severity.INFO]
+            found += [(run["scenario"], change) for change in asked]
+    return found, invalid
 
 
 def render_table(all_series: Sequence[Series]) -> list[str]:
@@ -91,60 +89,47 @@ def render_table(all_series: Sequence[Series]) -> list[str]:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for series in all_series:
-        for what in dict.fromkeys(one.what for one in series.played):
-            some = [one for one in series.played if one.what == what]
-            outcomes = Counter(one.outcome for one in some)
-            cells = [outcomes[Outcome(name)] for name in ("unchanged", "improved", "inconclusive", "regressed")]
-            slower = sum(one.is_slower for one in some)
-            row = [series.title, what, len(some), *cells, slower, _spread(some)]
+        for title in dict.fromkeys(_title(one) for one in series.found):
+            changes = [one[1] for one in series.found if _title(one) == title]
+            outcomes = Counter(change.outcome for change in changes)
+            counts = [outcomes[Outcome(name)] for name in ("unchanged", "improved", "inconclusive", "regressed")]
+            row = [series.title, title, len(changes), *counts, sum(map(is_slower, changes)), _spread(changes)]
             lines.append(f"| {' | '.join(map(str, row))} |")
     return lines
 
 
-def _played(scenario: str, change: Mapping[str, Any]) -> Played:
-    window = "" if change["window"] == "total" else f" [{change['window']}]"
-    is_worse = change["change"] is not None and change["change"] > 0
-    return Played(
-        what=f"{scenario}: {change['subject']}{window} {change['metric']}",
-        metric=change["metric"],
-        outcome=Outcome(change["outcome"]),
-        change=change["change"],
-        standard_error=change["standard_error"],
-        is_slower=change["is_marked"] and is_worse,
-        rounds=change["rounds"],
-    )
+def is_slower(change: Change) -> bool:
+    """Tell whether the candidate was marked as worse at all, within the error that such marks may have."""
+    return change.is_marked and change.change is not None and change.change > 0
 
 
-def _spread(some: Sequence[Played]) -> str:
-    """Return the standard deviation of the changes around 0, which they would all be without noise."""
-    changes = [one.change for one in some if one.change is not None]
-    if not changes:
+def _title(found: Found) -> str:
+    scenario, change = found
+    return f"{scenario}: {render_place(change)} {metric_words(change.rule.metric)}"
+
+
+def _spread(changes: Sequence[Change]) -> str:
+    """Return the root of the mean square change: without noise, a build would not differ from itself."""
+    values = [change.change for change in changes if change.change is not None]
+    if not values:
         return "-"
-    deviation = (sum(change**2 for change in changes) / len(changes)) ** 0.5
-    return f"{100 * deviation:.2g} %" if some[0].metric.endswith("_ms") else f"{deviation:.2g}"
+    return render_size(changes[0], math.sqrt(fmean(value**2 for value in values))).removeprefix("+")
 
 
 def _play_series(title: str, duets: int, pytest_args: Sequence[str]) -> Series:
-    played: list[Played] = []
+    found: list[Found] = []
     invalid: list[str] = []
     for number in range(1, duets + 1):
-        found, why = _play(pytest_args)
-        played += found
-        invalid += why
-        told = [f"{one.what} {one.outcome}{_render_change(one)}" for one in found] + [
-            f"invalid: {text}" for text in why
-        ]
+        played, reasons = _play(pytest_args)
+        found += played
+        invalid += reasons
+        told = [f"{_title(one)} {outcome_words(one[1])} {render_interval(one[1])}".rstrip() for one in played]
+        told += [f"invalid: {text}" for text in reasons]
         _say(f"{title} {number}/{duets}: {', '.join(told) or 'nothing was compared'}")
-    return Series(title=title, played=tuple(played), invalid=tuple(invalid))
+    return Series(title=title, found=tuple(found), invalid=tuple(invalid))
 
 
-def _render_change(one: Played) -> str:
-    if one.change is None:
-        return ""
-    return f" ({100 * one.change:+.1f} %)" if one.metric.endswith("_ms") else f" ({one.change:+.4g})"
-
-
-def _play(pytest_args: Sequence[str]) -> tuple[list[Played], list[str]]:
+def _play(pytest_args: Sequence[str]) -> tuple[list[Found], list[str]]:
     """Play one duet in a process of its own, so that none inherits anything of the one before."""
     with tempfile.TemporaryDirectory(prefix="tailgate-calibrate-") as folder:
         path = Path(folder) / "report.json"
@@ -163,37 +148,25 @@ def _play(pytest_args: Sequence[str]) -> tuple[list[Played], list[str]]:
         return read_report(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _keep_floor(alike: Series) -> int:
-    """Learn the noise floor from the percentiles of all requests, and keep it for later duets."""
+def _keep_floor(alike: Series) -> None:
+    """Learn the noise floor from the percentiles, and keep it for later duets."""
     pairs = [
-        ProcessPair(change_ratio=one.change, standard_error=one.standard_error, rounds=one.rounds)
-        for one in alike.played
-        if one.change is not None and one.standard_error is not None
+        ProcessPair(change_ratio=change.change, standard_error=change.standard_error, rounds=change.rounds)
+        for _, change in alike.found
+        if change.change is not None and change.standard_error is not None
     ]
     if len(pairs) < FEWEST_RUNS:
-        _say(
-            f"noise floor: not learned; it takes {FEWEST_RUNS} duets of a build against itself, there are {len(pairs)}"
-        )
-        return 0
+        _say(f"noise floor: not learned, from {len(pairs)} duets of a build with itself; it takes {FEWEST_RUNS}")
+        return
     ratio = learn_noise_floor(pairs)
-    floor = NoiseFloor.of_this_machine(
-        ratio=ratio,
-        duets=len(pairs),
-        false_alarms=sum(one.outcome is Outcome.REGRESSED for one in alike.played),
-    )
+    floor = NoiseFloor.of_this_machine(ratio=ratio, duets=len(pairs), false_alarms=len(_alarms(alike)))
     path = save_noise_floor(Path.cwd(), floor)
-    _say(
-        f"noise floor: {100 * ratio:.2f} % from {count_of(len(pairs), 'duet')}, kept in {path}; later duets here use it"
-    )
-    return 0
+    _say(f"noise floor: {100 * ratio:.2f} % from {count_of(len(pairs), 'duet')}; later duets here take it from {path}")
 
 
-def _false_alarms(alike: Series) -> int:
-    alarms = [one.what for one in alike.played if one.outcome is Outcome.REGRESSED]
-    if not alarms:
-        return 0
-    _say(f"false alarms: {len(alarms)} of {len(alike.played)} comparisons of a build with itself: {', '.join(alarms)}")
-    return 1
+def _alarms(alike: Series) -> list[str]:
+    return [_title(found) for found in alike.found if found[1].outcome is Outcome.REGRESSED]
 
 
-_say: Callable[[str], None] = lambda text: print(text, flush=True)  # noqa: E731, T201 - a command line
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a command line

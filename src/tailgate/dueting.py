@@ -116,6 +116,7 @@ class DuetSlot:
     duet: Duet
     run: RunResult
     """The candidate's rounds as one run, for the test to look at."""
+    notes: Sequence[str]
     problem: str = ""
     """What ended it before it was decided; empty if nothing did."""
     judged: Judged | None = None
@@ -123,12 +124,17 @@ class DuetSlot:
 
     def judge(self, item: pytest.Item) -> None:
         """Judge what the rounds say together."""
-        from tailgate.duet import judge_duet  # noqa: PLC0415 - NumPy only for a load
+        from tailgate.duet_judge import judge_duet  # noqa: PLC0415 - NumPy only for a load
         from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415
 
         duet = self.duet
         judged = judge_duet(
-            duet.rounds, duet.scenario, facts=duet.facts, changes=duet.changes, fingerprint=take_fingerprint()
+            duet.rounds,
+            duet.scenario,
+            facts=duet.facts,
+            changes=duet.changes,
+            fingerprint=take_fingerprint(),
+            notes=self.notes,
         )
         if self.problem:
             judged = replace(judged, verdict=Verdict.INVALID, reasons=(*judged.reasons, self.problem))
@@ -138,7 +144,7 @@ class DuetSlot:
     def raise_for_verdict(self, config: pytest.Config) -> None:
         """Raise for a regression, an invalid duet, or with ``--perf-strict`` an open question."""
         __tracebackhide__ = True
-        from tailgate.duet import raise_for_duet  # noqa: PLC0415 - as above
+        from tailgate.duet_judge import raise_for_duet  # noqa: PLC0415 - as above
 
         assert self.judged is not None
         raise_for_duet(self.judged, is_strict=config.stash[OPTIONS].is_strict)
@@ -149,18 +155,19 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
 
     Whatever ends it early, the rounds that were played are judged and reported.
     """
-    from tailgate.duet import join_rounds  # noqa: PLC0415 - NumPy only for a load
+    from tailgate.duet_join import join_rounds  # noqa: PLC0415 - NumPy only for a load
     from tailgate.noise_floor import load_noise_floor  # noqa: PLC0415 - only in a duet
     from tailgate.playing import Duet, play  # noqa: PLC0415 - Locust is imported only for a load
 
     item, options = request.node, request.config.stash[OPTIONS]
+    floor = load_noise_floor(request.config.rootpath)
     builds = request.getfixturevalue("perf_duet_builds")
     duet = Duet(
         builds=builds,
         start=request.getfixturevalue("perf_duet_arm"),
         scenario=limits,
         plan=plan,
-        noise_floor_ratio=load_noise_floor(request.config.rootpath),
+        noise_floor_ratio=floor.ratio,
         injected_ratio=options.injected_ratio,
     )
     problem = ""
@@ -171,7 +178,8 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
         raise
     finally:
         if duet.rounds:
-            slot = DuetSlot(duet, join_rounds([round_.candidate.run for round_ in duet.rounds]), problem)
+            notes = (*(note for build in builds for note in build.notes), str(floor.floor or floor.reason))
+            slot = DuetSlot(duet, join_rounds([round_.candidate.run for round_ in duet.rounds]), notes, problem)
             item.stash[RUNS].slots.append(slot)
     if slot.run.facts.interrupted:
         slot.judge(item)
