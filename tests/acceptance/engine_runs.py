@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from locust import FastHttpUser, constant
 
-from tailgate import Stage
-from tailgate.engine import make_plan, run_load
+from tailgate import Arrivals, Stage
+from tailgate.engine import LiveDuet, make_plan, run_duet, run_load
 from tailgate.run import RunResult
 
 
@@ -48,3 +50,27 @@ def run(users, host: str, shape=None, *, monitor: Watch | None = None, warmup_s:
     """Run ``users`` against ``host``, by default two of them for half a second."""
     plan = make_plan(users, shape=shape or hold(2, 0.5), host=host, **{"stop_timeout_s": 1.0, **options})
     return run_load(plan, test="a test", scenario="a scenario", warmup_s=warmup_s, monitor=monitor or Watch())
+
+
+class WatchBoth:
+    """A monitor of a duet that notes what it is shown; ``then`` is called at each look."""
+
+    def __init__(self, then: Callable[[LiveDuet], object] = lambda live: None) -> None:
+        self.looks: list[LiveDuet] = []
+        self._then = then
+
+    def on_progress(self, live: LiveDuet) -> None:
+        self.looks.append(live)
+        self._then(live)
+
+
+def run_both(
+    users, servers, rate_rps=100.0, duration_s=1.0, *, seed=1, shape=None, monitor=None, **options
+) -> tuple[RunResult, RunResult]:
+    """Run ``users`` against two servers at once, baseline and candidate."""
+    base, candidate = (getattr(server, "url", server) for server in servers)
+    shape = shape or Arrivals(rate_rps=rate_rps, duration_s=duration_s)
+    plan = make_plan(users, shape=shape, host=base, **{"stop_timeout_s": 1.0, **options})
+    monitor = monitor or WatchBoth()
+    hosts = (base, candidate)
+    return run_duet(plan, hosts, seed=seed, test="a test", scenario="a scenario", warmup_s=0.0, monitor=monitor)
