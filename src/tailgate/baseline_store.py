@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +15,7 @@ from tailgate.baseline import Baseline
 from tailgate.baseline_file import parse_file, render_file
 from tailgate.errors import BadInput, BaselineFileError
 from tailgate.model import Verdict
+from tailgate.replacing import replace_text
 
 DEFAULT_NAME = "default"
 """What ``--perf-save`` and ``--perf-compare`` mean without a name."""
@@ -120,7 +120,7 @@ class BaselineStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.directory / ".lock", timeout=_PATIENCE_S, mode=0o666):
                 runs = (*self.load(name, run.scenario), run)[-self._kept_runs :]
-                _replace(path, render_file(name, run.scenario, runs, tailgate=_version()))
+                replace_text(path, render_file(name, run.scenario, runs, tailgate=_version()))
         except Timeout as err:
             reason = f"another process has been writing for {_PATIENCE_S:.0f} s"
             raise BaselineFileError(self._shown(self.directory), reason, "end that process, and run again") from err
@@ -183,28 +183,6 @@ class BaselineStore:
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._root))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that, whatever happens, there is the old one or the whole new one, on the disk as well."""
-    # Nobody else has this name: the lock is held. What a process left here that was killed is overwritten.
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            # Half a character of a request's name, which UTF-8 cannot hold, becomes what JSON writes for it.
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    # Not every file system can do this for a directory, and the new file is complete without it.
-    with suppress(OSError):
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def _version() -> str:

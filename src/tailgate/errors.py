@@ -82,7 +82,7 @@ class InvalidRun(TailgateError):
 
 
 class BaselineFileError(TailgateError):
-    """Stored baselines cannot be read or written.
+    """What was stored below ``.tailgate``, baselines or the noise floor, cannot be read or written.
 
     Attributes:
         path: The file or directory.
