@@ -65,3 +65,15 @@ def test_reordering_the_success_latencies_leaves_the_samples_alone(log):
     samples = log.finish()
     samples.success_latencies_ms.sort()
     assert samples.latency_ms.tolist() == [3000.0, 5.0, 7.0]
+
+
+def test_numbers_stay_with_their_samples():
+    log = SampleLog(is_numbered=True)
+    log.add("GET", "a", 2.0, 5.0, 0, 4_611_686_018_427_387_905)
+    log.add("GET", "a", 1.0, 7.0, 0, 4_611_686_018_427_387_904)
+    log.add("GET", "a", 3.0, 7.0, 0)
+    assert log.finish().number.tolist() == [4_611_686_018_427_387_904, 4_611_686_018_427_387_905, 0]
+
+
+def test_samples_have_no_numbers_unless_they_were_asked_for(log):
+    assert log.finish().number is None
