@@ -230,20 +230,19 @@ class Check:
         beyond, limit = self.beyond, self.threshold
         if beyond is None or limit.max is None or (self.outcome is CheckOutcome.PASS and not self.is_close):
             return ""
-        room = f"a limit of {render_figure(limit.metric, self._roomy_limit_ms)} or more leaves room for noise"
-        if self.outcome is CheckOutcome.PASS and beyond.is_sure:
-            return f": {room}"
+        advice = ""
+        if self.outcome is CheckOutcome.PASS and self._roomy_limit_ms:
+            advice = f"a limit of {render_figure(limit.metric, self._roomy_limit_ms)} or more leaves room for noise"
+            if beyond.is_sure:
+                return f": {advice}"
         share, low, high = (
             render_beside("share_ratio", value, [beyond.allowed]) for value in (beyond.share, beyond.low, beyond.high)
         )
-        interval = f"{low.removesuffix(' %')} to {high} allowing for bursts"
-        side = "within" if self.outcome is CheckOutcome.PASS else "beyond"
-        sure = f"surely {side}" if beyond.is_sure else f"not surely {side}"
-        if limit.metric == "failure_ratio":
-            return f": {interval}, {sure} the limit"
-        allowed = f"the {render_limit('share_ratio', beyond.allowed)} that {limit.metric.removesuffix('_ms')} allows"
-        slow = f"{share} took longer than {render_limit(limit.metric, limit.max)} ({interval}), {sure} {allowed}"
-        return f": {slow}; {room}" if self.outcome is CheckOutcome.PASS else f": {slow}"
+        told = f"{low.removesuffix(' %')} to {high} allowing for bursts"
+        if limit.metric != "failure_ratio":
+            longer = f"{share} took longer than {render_limit(limit.metric, limit.max)}"
+            told = f"{longer} ({told}), and {render_limit('share_ratio', beyond.allowed)} may"
+        return f", {'clearly' if beyond.is_sure else 'maybe by noise'}: {told}{f'; {advice}' if advice else ''}"
 
 
 def render_figure(metric: str, value: float, *, extra: int = 0) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tailgate.model import (
     TOTAL,
+    BeyondLimit,
     Check,
     CheckOutcome,
     ErrorCount,
@@ -56,6 +57,7 @@ def check(
     severity: Severity = Severity.FAIL,
     line: int = 14,
     note: str = "",
+    beyond: BeyondLimit | None = None,
 ) -> Check:
     """A check whose outcome follows from its figures."""
     kind = "counter" if metric == "count" else "total" if subject == TOTAL else "request"
@@ -82,7 +84,13 @@ def check(
         outcome=outcome,
         note=note,
         severity=severity,
+        beyond=beyond,
     )
+
+
+def beyond(share: float, low: float, high: float, *, allowed: float = 0.05) -> BeyondLimit:
+    """Which share of requests was beyond a limit; that of a p95 unless told."""
+    return BeyondLimit(share=share, low=low, high=high, allowed=allowed)
 
 
 def judged(**changes) -> Judged:

@@ -14,6 +14,7 @@ from tailgate.duet_text import (
     render_interval,
     render_place,
     render_size,
+    render_values,
 )
 from tailgate.model import Change, DuetFacts, Outcome, Severity, count_of, render_figure
 from tailgate.reports.record import changes_of
@@ -21,6 +22,9 @@ from tailgate.reports.text import NO_FIGURE, Style
 
 TITLES = ("compared", "baseline", "candidate", "change", "limit", "fails from", "samples", "outcome", "")
 """Of the columns of a table of changes; ``fails from`` is what would have failed in four of five such duets."""
+
+_WORDS = {"failure_ratio": "failed", "cpu_ms": "cpu time", "count": "count"}
+"""Shorter than those of sentences; all are per request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +53,13 @@ def broken_texts(record: Mapping[str, Any], severity: Severity) -> list[str]:
     return [item["text"] for item, change in pairs if _weight(change) is severity]
 
 
-def render_duet(duet: Mapping[str, Any]) -> str:
-    """Say who was compared, how long and where: ``main (1a2b3c4) -> HEAD (5d6e7f8): 2 of at most 4 rounds, …``."""
+def render_builds(duet: Mapping[str, Any]) -> str:
+    """Say who was compared: ``main (1a2b3c4) -> working tree (5d6e7f8)``."""
+    return f"{duet['base']} -> {duet['candidate']}"
+
+
+def render_rounds(duet: Mapping[str, Any]) -> str:
+    """Say how long and where: ``2 of at most 4 rounds, both on the same cores, 40 % busy``."""
     facts = DuetFacts(**duet)
     parts = [f"{facts.rounds:,} of at most {count_of(facts.most_rounds, 'round')}"]
     parts.append("both on the same cores" if facts.are_cores_shared else "each on cores of its own")
@@ -60,7 +69,7 @@ def render_duet(duet: Mapping[str, Any]) -> str:
         parts.append("the same processes in every round")
     if facts.injected_ratio:
         parts.append(f"the candidate made {100 * facts.injected_ratio:g} % slower on purpose")
-    return f"{facts.base} -> {facts.candidate}: {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def render_outcomes(record: Mapping[str, Any]) -> str:
@@ -94,18 +103,14 @@ def _weight(change: Change) -> Severity:
 
 
 def _row(change: Change) -> ChangeRow:
-    is_asked = not is_unasked(change)
-    values = [
-        NO_FIGURE if value is None else render_figure(change.rule.metric, value)
-        for value in (change.base, change.candidate)
-    ]
+    metric = change.rule.metric
     mark, style = _mark(change)
     return ChangeRow(
         cells=(
-            f"{render_place(change)}: {metric_words(change.rule.metric)}",
-            *values,
-            render_interval(change) or NO_FIGURE,
-            render_size(change, change.rule.max_change) if is_asked else NO_FIGURE,
+            f"{render_place(change)}: {_WORDS.get(metric, metric_words(metric))}",
+            *_values(change),
+            _short_interval(change) or NO_FIGURE,
+            NO_FIGURE if is_unasked(change) else render_size(change, change.rule.max_change),
             render_detectable(change) or NO_FIGURE,
             f"{change.base_samples:,} + {change.candidate_samples:,}",
             outcome_words(change),
@@ -113,6 +118,24 @@ def _row(change: Change) -> ChangeRow:
         ),
         style=style,
     )
+
+
+def _values(change: Change) -> tuple[str, str]:
+    """Return both values, each with its unit."""
+    given = change.base, change.candidate
+    if change.base is None or change.candidate is None:
+        base, candidate = (NO_FIGURE if value is None else render_figure(change.rule.metric, value) for value in given)
+        return base, candidate
+    before, _, after = render_values(change).partition(" -> ")
+    unit = after.partition(" ")[2]
+    return f"{before} {unit}".rstrip(), after
+
+
+def _short_interval(change: Change) -> str:
+    """Return the change with its interval and only one unit: ``+1.2 % (-2.1 to +4.6)``."""
+    text = render_interval(change)
+    unit = text.partition(" (")[0].partition(" ")[2]
+    return f"{text.removesuffix(f' {unit})')})" if unit and text.endswith(f" {unit})") else text
 
 
 def _mark(change: Change) -> tuple[str, Style]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tailgate.reports.changes import TITLES, change_rows, names_alike, render_duet
+from tailgate.reports.changes import TITLES, change_rows, names_alike, render_builds, render_rounds
 from tailgate.reports.markdown import inline, table
 
 _NUMBERS = {"baseline", "candidate", "limit", "fails from", "samples"}
@@ -15,11 +15,14 @@ _LEGEND = (
 )
 
 
+def duet_head(record: Mapping[str, Any]) -> list[str]:
+    """Return who was compared, how long and where, as a line; nothing for a run that is no duet."""
+    duet = record["duet"]
+    return [inline(f"{render_builds(duet)}: {render_rounds(duet)}")] if duet else []
+
+
 def duet_blocks(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a duet compared and found; nothing for a run that is none."""
-    if not record["duet"]:
-        return
-    yield inline(render_duet(record["duet"]))
+    """Yield what a duet found; nothing for a run that is none."""
     rows = change_rows(record)
     if rows:
         titles = [f">{title}" if title in _NUMBERS else title for title in TITLES]

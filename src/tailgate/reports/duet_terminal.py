@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tailgate.reports.changes import TITLES, ChangeRow, change_rows, names_alike, render_duet
+from tailgate.reports.changes import TITLES, ChangeRow, change_rows, names_alike, render_builds, render_rounds
 from tailgate.reports.table import Column, render_table
-from tailgate.reports.text import Screen, Span, flow, some_of, words
+from tailgate.reports.text import Screen, Span, sentences, some_of
 
 _COLUMNS = (
     Column(align="left"),
@@ -24,8 +24,8 @@ _COLUMNS = (
 
 def duet_lines(record: Mapping[str, Any], screen: Screen) -> list[list[Span]]:
     """Return the table of a duet: what its rules asked for and what else differs, and the rest in one line."""
-    played = words(screen.clean(render_duet(record["duet"])))
-    lines = [*flow("duet", played, width=screen.layout_width), []]
+    duet = record["duet"]
+    lines = [*sentences("duet", [render_builds(duet), render_rounds(duet)], screen), []]
     rows = change_rows(record)
     if rows:
         titles = [Span(title, "dim") for title in TITLES]

@@ -46,6 +46,8 @@ def properties(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found += [(f"duet.{fact}", value) for fact, value in (record["duet"] or {}).items()]
     found += [pair for change in record["changes"] for pair in _change(change)]
     found += [(f"comparison.{number}", sentence) for number, sentence in enumerate(record["comparison"], start=1)]
+    # As JSON spells them.
+    found = [(name, str(value).lower() if isinstance(value, bool) else value) for name, value in found]
     prefix = f"tailgate.{record['scenario']}"
     # XML cannot hold most control characters, not even escaped.
     return [(_XML.clean(f"{prefix}.{name}"), _XML.clean(str(value))) for name, value in found if value is not None]

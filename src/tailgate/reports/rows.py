@@ -13,7 +13,8 @@ from tailgate.reports.record import checks_of
 from tailgate.reports.text import NO_FIGURE
 
 SHOWN_CLOSE = 3
-"""Limits that were nearly broken, listed for a run; the JSON report has all of them."""
+"""Limits that were kept closely, listed for a run; the JSON report has all of them."""
+_PASSED = {Verdict.PASS, Verdict.WARN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,12 @@ def failures(record: Mapping[str, Any], checks: Sequence[Check], severity: Sever
     return [*broken, *broken_texts(record, severity)]
 
 
-def close_calls(checks: Sequence[Check]) -> list[str]:
-    """Return the limits that were kept so closely that noise may break them next time, as sentences, closest first."""
-    close = [check for check in worst_first(checks) if check.is_close]
+def close_calls(record: Mapping[str, Any], checks: Sequence[Check]) -> list[str]:
+    """Return the limits that were kept so closely that noise may break them next time, as sentences, closest first.
+
+    Of a run that failed nothing: there are worse things to look at.
+    """
+    close = [check for check in worst_first(checks) if check.is_close and record["verdict"] in _PASSED]
     rest = len(close) - SHOWN_CLOSE
     return [*map(str, close[:SHOWN_CLOSE]), *([f"and {count_of(rest, 'more limit')} likewise"] if rest > 0 else [])]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailgate.model import Check, Severity, Verdict, count_of, render_figure
-from tailgate.reports.duet_summary import duet_blocks
+from tailgate.reports.duet_summary import duet_blocks, duet_head
 from tailgate.reports.highlights import mark, render_duration, short_limit
 from tailgate.reports.markdown import details, inline, table
 from tailgate.reports.record import checks_of
@@ -105,8 +105,9 @@ def _run(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[_Block]
         title = f"{icon} {record['scenario']}: {finding(record, checks)}"
     else:
         about = f"{inline(record['scenario'])}: {finding(record, checks)}"
-        parts = [f"### {icon} {about}", f"In {inline(record['test'])}", *duet_blocks(record)]
-        yield _Block(0, "\n\n".join([*parts, "\n".join(_sentences(record, checks))]).rstrip())
+        head = [f"### {icon} {about}", *duet_head(record), f"In {inline(record['test'])}"]
+        parts = [*head, "\n".join(_sentences(record, checks)), *duet_blocks(record)]
+        yield _Block(0, "\n\n".join(part for part in parts if part))
         whose = "candidate's " if record["duet"] else ""
         title = f"{record['scenario']}: {whose}requests, stages, counters"
     yield _Block(1, details(title, _figures(record, checks)))
@@ -119,7 +120,7 @@ def _sentences(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[s
     yield from _items(invalid, record["reasons"])
     yield from _items("failed", failures(record, checks, Severity.FAIL))
     yield from _items("warning", failures(record, checks, Severity.WARN))
-    yield from _items("close", close_calls(checks))
+    yield from _items("close", close_calls(record, checks))
     yield from _items("error", errors)
     yield from _items("note", record["notes"])
     yield from _items("compared", record["comparison"])
@@ -156,11 +157,12 @@ def _counter(name: str, value: str, shown: Check | None) -> list[str]:
 def _remarks(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str]:
     """Yield what explains a run's figures, as items of a list."""
     if record["verdict"] == Verdict.PASS and not record["duet"]:  # Of others these stand with what went wrong.
-        yield from _items("close", close_calls(checks))
+        yield from _items("close", close_calls(record, checks))
         yield from _items("error", [f"{error['count']:,} {TIMES} {error['where']}" for error in record["errors"]])
         yield from _items("note", record["notes"])
         yield from _items("compared", record["comparison"])
-    yield from _items("no limit names", record["uncovered"])
+    if not record["duet"]:
+        yield from _items("no limit names", record["uncovered"])
     health = record["generator"]
     lag, busy = (_figure(metric, health[metric]) for metric in ("loop_lag_p99_ms", "cpu_ratio"))
     yield f"- generator: loop lag p99 {lag}, {busy} of one core"

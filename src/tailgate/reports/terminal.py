@@ -64,12 +64,13 @@ def render_run(record: Mapping[str, Any], width: int = 80, *, color: bool = Fals
     """
     screen = Screen(width=width, color=color, unicode=unicode)
     checks = checks_of(record)
+    blocks = _sentences(record, checks, screen)
     if record["duet"]:
-        figures, below = duet_lines(record, screen), []
+        figures = duet_lines(record, screen)
     else:
         figures = _tables(record, checks, screen)
-        below = [*_tiers(record, screen), *_counters(record, checks, screen)]
-    blocks = [*below, *_sentences(record, checks, screen), *some_of("uncovered", record["uncovered"], screen)]
+        counters = [*_tiers(record, screen), *_counters(record, checks, screen)]
+        blocks = [*counters, *blocks, *some_of("uncovered", record["uncovered"], screen)]
     lines = [_title(record, screen), *figures, *([[], *blocks] if blocks else []), [], _verdict(record, checks, screen)]
     return [screen.line(line) for line in lines]
 
@@ -169,7 +170,7 @@ def _sentences(record: Mapping[str, Any], checks: Sequence[Check], screen: Scree
         ("invalid" if record["verdict"] == Verdict.INVALID else "reasons", record["reasons"], "bold red"),
         ("failed", failures(record, checks, Severity.FAIL), "red"),
         ("warnings", failures(record, checks, Severity.WARN), "yellow"),
-        ("close", close_calls(checks), ""),
+        ("close", close_calls(record, checks), ""),
         ("errors", _errors(record["errors"], screen), ""),
         ("notes", record["notes"], ""),
         ("compared", record["comparison"], ""),
