@@ -19,6 +19,7 @@ from tailgate.judging import RUNS, RunSlot, TestRuns, judge_now, judge_rest
 from tailgate.model import Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
+from tailgate.telemetering import begin_run
 
 if TYPE_CHECKING:
     from tailgate.engine import LoadPlan
@@ -222,6 +223,7 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
+        plan = replace(plan, tracer=begin_run(self._item, limits.name))
         line = ProgressLine(config)
         monitor = RunMonitor(
             line=line,

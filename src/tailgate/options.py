@@ -76,6 +76,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             option, nargs="?", const="default", metavar="=NAME", help=f"{what} baseline NAME (default: default)"
         )
+    group.addoption(
+        "--perf-otel",
+        action="store_true",
+        help="send spans and metrics to an OpenTelemetry collector (default: if $OTEL_EXPORTER_OTLP_ENDPOINT is set)",
+    )
     group.addoption("--perf-list", action="store_true", help="show the saved baselines, and stop")
     group.addoption("--perf-strict", action="store_true", help="let a comparison that decides nothing fail")
     group.addoption(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tailgate import reporting, unpatched
+from tailgate import reporting, telemetering, unpatched
 from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
 from tailgate.dueting import perf_duet_arm, perf_duet_builds, perf_duet_requirements
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     reporting.begin(config)
     config.stash[OPTIONS] = read_options(config)
+    telemetering.begin(config)
 
 
 __all__ = [

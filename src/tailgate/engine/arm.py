@@ -26,7 +26,7 @@ class Arm:
     def __init__(self, plan: LoadPlan, host: str, share: float) -> None:
         """Set up what the users need, and start none; ``share`` is how much of an arrival rate comes here."""
         self.host = host
-        self.recorder = Recorder(is_numbered=plan.is_numbered)
+        self.recorder = Recorder(is_numbered=plan.is_numbered, tracer=plan.tracer)
         self.counters = Counters()
         self.reached = [0]
         """Highest level of living users in each stage that was begun."""

@@ -14,7 +14,8 @@ from geventhttpclient.useragent import ConnectionError as ClientError
 from locust.contrib.fasthttp import FastHttpSession, FastResponse, LocustUserAgent
 
 from tailgate.engine.context import RunContext
-from tailgate.engine.recorder import NUMBER
+from tailgate.engine.recorder import NUMBER, SPAN_ID
+from tailgate.tracing import TRACEPARENT, RequestTracer
 
 _NO_RETRIES = -1
 _REQUEST_ID = "x-request-id"
@@ -127,12 +128,14 @@ def track(session: FastHttpSession, context: RunContext) -> None:
         recorder.sent += 1
         if is_numbered:
             _number(kwargs, recorder.first_number + recorder.sent)
+        span_id = _trace(kwargs, recorder.tracer) if recorder.tracer is not None else None
         started = time.time()
         timer = deadlines.start()
         try:
             return send(method, url, name=name, **kwargs)
         except GreenletExit:
-            recorder.add_censored(method, name or session.request_name or url, started)
+            label, full_url = name or session.request_name or url, session._build_url(url)  # noqa: SLF001 - as it does
+            recorder.add_censored(method, label, started, span_id=span_id, url=full_url)
             recorder.answered += 1
             raise
         finally:
@@ -147,6 +150,14 @@ def _number(options: dict[str, Any], number: int) -> None:
     if not any(name.lower() == _REQUEST_ID for name in headers):
         options["headers"] = headers | {_REQUEST_ID: str(number)}
         options["context"] = {**options.get("context", {}), NUMBER: number}
+
+
+def _trace(options: dict[str, Any], tracer: RequestTracer) -> int:
+    """Have the servers told of the request's span, unless they are told of another, and its event likewise."""
+    span_id, traceparent = tracer.start()
+    options["headers"] = {TRACEPARENT: traceparent, **(options.get("headers") or {})}
+    options["context"] = {**(options.get("context") or {}), SPAN_ID: span_id}
+    return span_id
 
 
 def _release_half_sent(error: BaseException, pool: ConnectionPool) -> None:

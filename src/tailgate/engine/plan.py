@@ -20,6 +20,7 @@ from tailgate.engine.users import find_open_problems, find_problems
 from tailgate.errors import BadInput
 from tailgate.model import Stage
 from tailgate.shapes import check_stages, is_open, level_at, stretch
+from tailgate.tracing import RequestTracer
 
 LOCUST_SHAPE_STAGE = "shape"
 """Name of the one stage that a ``locust.LoadTestShape`` has."""
@@ -56,6 +57,8 @@ class LoadPlan:
     time_scale: float
     is_numbered: bool = False
     """Whether each request carries a number, by which servers can tell of it."""
+    tracer: RequestTracer | None = None
+    """Follows the requests; None leaves them untraced."""
 
     @property
     def duration_s(self) -> float | None:

@@ -14,19 +14,23 @@ from locust.contrib.fasthttp import FastResponse
 from tailgate.engine.tally import Tally
 from tailgate.model import ErrorCount
 from tailgate.samples import Outcome, SampleLog
+from tailgate.tracing import NO_ANSWER, RequestTracer, TracedRequest
 
 NUMBER = "tailgate_number"
 """Key of a request's number in the context that Locust hands from the request to its event."""
 _NUMBER_BITS = 62
+SPAN_ID = "tailgate_span_id"
+"""Key of a request's span in that context."""
 
 
 class Recorder:
     """Everything that one run leaves behind, while it goes on."""
 
-    def __init__(self, *, is_numbered: bool = False) -> None:
+    def __init__(self, *, is_numbered: bool = False, tracer: RequestTracer | None = None) -> None:
         self.log = SampleLog(is_numbered=is_numbered)
         self.first_number = 1 + secrets.randbits(_NUMBER_BITS) if is_numbered else 0
         """Requests count from here, so that no server mixes up two runs; 0 if they carry no numbers."""
+        self.tracer = tracer
         self.began = time.time()
         self.sent = 0
         """Requests that a tracked client began."""
@@ -57,6 +61,7 @@ class Recorder:
         started = event.get("start_time")
         if started is None:
             started = time.time() - latency_ms / 1000
+        sent, took_ms = started, latency_ms
         if self.due_by_greenlet:
             started, latency_ms = self._since_due(started, latency_ms)
         method, name = event["request_type"], event["name"]
@@ -65,14 +70,25 @@ class Recorder:
         self.log.add(method, name, started - self.began, latency_ms, outcome, number)
         if exception:
             self._errors.add(f"{method} {name}", exception)
+        if self.tracer is not None and (span_id := (event.get("context") or {}).get(SPAN_ID)) is not None:
+            status = getattr(event.get("response"), "status_code", None) or None
+            due = None if started == sent else started
+            url = event["url"]
+            self.tracer.finish(TracedRequest(span_id, method, name, url, sent, took_ms, due, status, exception))
 
-    def add_censored(self, method: str, name: str, started: float) -> None:
+    def add_censored(
+        self, method: str, name: str, started: float, *, span_id: int | None = None, url: str = ""
+    ) -> None:
         """Record a request that was still running when its user was killed."""
         waited_ms = (time.time() - started) * 1000
+        sent, took_ms = started, waited_ms
         if self.due_by_greenlet:
             started, waited_ms = self._since_due(started, waited_ms)
         self.log.add(method, name, started - self.began, waited_ms, Outcome.CENSORED)
         self._errors.add(f"{method} {name}", "no answer when the run ended")
+        if self.tracer is not None and span_id is not None:
+            due = None if started == sent else started
+            self.tracer.finish(TracedRequest(span_id, method, name, url, sent, took_ms, due, None, NO_ANSWER))
 
     def _since_due(self, started: float, latency_ms: float) -> tuple[float, float]:
         """Count the first request of an arrived task from the moment when the task was due."""

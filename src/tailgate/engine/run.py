@@ -91,6 +91,8 @@ class _LoadRun(Course):
 
     def _on_progress(self) -> str:
         (arm,) = self._arms
+        if self._plan.tracer is not None:
+            self._plan.tracer.hand_over(arm.users.alive, arm.counters.as_dict())
         live = LiveRun(
             stage=self._stage_name,
             users=arm.users.alive,

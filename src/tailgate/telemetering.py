@@ -1,0 +1,212 @@
+"""Trace load tests: a span for each test, and what its runs hand to ``tailgate.telemetry``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from itertools import zip_longest
+from random import getrandbits
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tailgate.collecting import is_load_test
+from tailgate.errors import BadInput
+from tailgate.telemetry.settings import ENDPOINT, TelemetrySettings, read_settings
+
+if TYPE_CHECKING:
+    from tailgate.telemetry.delivery import Delivered, Delivery
+    from tailgate.telemetry.recording import RunTracer
+    from tailgate.telemetry.spans import FinishedTest
+
+_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc", "opentelemetry.exporter.otlp.proto.http")
+_MISSING = "OpenTelemetry is not installed; pip install 'pytest-tailgate[otel]'"
+
+
+@dataclass(slots=True)
+class _Test:
+    """A load test that goes on."""
+
+    trace_id: int = field(default_factory=lambda: getrandbits(128) or 1)
+    span_id: int = field(default_factory=lambda: getrandbits(64) or 1)
+    began: float = field(default_factory=time.time)
+    failure: str | None = None
+    tracers: list[RunTracer] = field(default_factory=list)
+    """One for each of its runs."""
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+    """Its runs as the reports have them, in the same order; one that could not be begun may lack."""
+
+
+class Telemetry:
+    """The telemetry of one session: a plugin of its own, registered only if somebody asked for it."""
+
+    def __init__(self, config: pytest.Config, settings: TelemetrySettings) -> None:
+        self._config = config
+        self._settings = settings
+        self._delivery: Delivery | None = None
+        self._tests: dict[str, _Test] = {}
+        self._delivered: list[Delivered] = []
+        """What became of the spans of each process."""
+
+    def begin_run(self, nodeid: str, scenario: str) -> RunTracer:
+        """Return what follows the requests of a run that is about to begin."""
+        from tailgate.telemetry.recording import RunIdentity, RunTracer  # noqa: PLC0415 - only if asked for
+
+        test = self._tests[nodeid]
+        run = RunIdentity(
+            test=nodeid, scenario=scenario, trace_id=test.trace_id, test_span_id=test.span_id, began=time.time()
+        )
+        tracer = RunTracer(run, self._settings.sample_ratio, self._open().put)
+        test.tracers.append(tracer)
+        return tracer
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Follow a load test from its setup to its teardown."""
+        if not is_load_test(item):
+            return (yield)
+        test = self._tests[item.nodeid] = _Test()
+        try:
+            return (yield)
+        finally:
+            del self._tests[item.nodeid]
+            for tracer, record in zip_longest(test.tracers, test.records[: len(test.tracers)]):
+                tracer.end(record["counters"] if record else {})
+            if self._settings.sample_ratio is not None:
+                self._open().put(_finished(item.nodeid, test))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Take from each report of a test what its span will say."""
+        report = yield
+        test = self._tests.get(item.nodeid)
+        if test is not None:
+            test.records += getattr(report, "tailgate_runs", [])
+            if report.failed and test.failure is None:
+                test.failure = report.longreprtext.partition("\n")[0]
+        return report
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send what is left; a worker of xdist tells its controller what became of it."""
+        if self._delivery is None:
+            return
+        delivered = self._delivery.close()
+        output = getattr(session.config, "workeroutput", None)
+        if output is None:
+            self._delivered.append(delivered)
+        else:
+            output["tailgate_telemetry"] = asdict(delivered)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker of xdist tells."""
+        from tailgate.telemetry.delivery import Delivered  # noqa: PLC0415 - as above
+
+        told = getattr(node, "workeroutput", {}).get("tailgate_telemetry")
+        if told is not None:
+            self._delivered.append(Delivered(**told))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say how many spans went where, and warn of those that did not arrive."""
+        if not self._delivered:
+            return
+        sent, lost = (sum(getattr(one, name) for one in self._delivered) for name in ("sent", "lost"))
+        where = f"{self._settings.endpoint} ({self._settings.protocol})"
+        reason = next((one.reason for one in self._delivered if one.reason), "")
+        if lost or any(one.failed_metrics for one in self._delivered):
+            text = f"WARNING: telemetry: {lost:,} of {sent + lost:,} spans were lost on the way to {where}: {reason}"
+            terminalreporter.write_line(text, yellow=True)
+        else:
+            terminalreporter.write_line(f"telemetry: {sent:,} spans sent to {where}")
+
+    def _open(self) -> Delivery:
+        """Begin to export, when there is something to; the controller of xdist never has anything."""
+        if self._delivery is None:
+            from tailgate.fingerprint import take_commit  # noqa: PLC0415 - as above
+            from tailgate.telemetry.opening import open_delivery  # noqa: PLC0415
+
+            commit = take_commit(self._config.rootpath)
+            self._delivery = open_delivery(self._settings, {"vcs.ref.head.revision": commit.sha} if commit else {})
+        return self._delivery
+
+
+_TELEMETRY = pytest.StashKey[Telemetry]()
+
+
+class _Unavailable:
+    """Says in the summary why there is no telemetry, though the environment asks for it."""
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        text = f"WARNING: telemetry: none was sent: {ENDPOINT} is set, but {_MISSING}"
+        terminalreporter.write_line(text, yellow=True)
+
+
+def begin(config: pytest.Config) -> None:
+    """Read what is asked for, and have the services of a stack asked for the same through the environment.
+
+    Raises:
+        pytest.UsageError: A variable cannot be used, or the option was given and OpenTelemetry is not installed.
+    """
+    is_asked = bool(config.getoption("perf_otel"))
+    try:
+        settings = read_settings(os.environ, is_asked=is_asked)
+    except BadInput as error:
+        raise pytest.UsageError(f"telemetry: {error}") from error
+    if settings is None:
+        return
+    if not _is_installed():
+        if is_asked:
+            raise pytest.UsageError(f"--perf-otel: {_MISSING}")
+        config.pluginmanager.register(_Unavailable(), "tailgate-telemetry")
+        return
+    if not os.environ.get(ENDPOINT):
+        os.environ[ENDPOINT] = settings.endpoint
+        config.add_cleanup(_forget_endpoint)
+    telemetry = config.stash[_TELEMETRY] = Telemetry(config, settings)
+    config.pluginmanager.register(telemetry, "tailgate-telemetry")
+
+
+def _forget_endpoint() -> None:
+    os.environ.pop(ENDPOINT, None)
+
+
+def begin_run(item: pytest.Item, scenario: str) -> RunTracer | None:
+    """Return what follows the requests of a run that is about to begin; None without telemetry."""
+    telemetry = item.config.stash.get(_TELEMETRY, None)
+    return None if telemetry is None else telemetry.begin_run(item.nodeid, scenario)
+
+
+def _is_installed() -> bool:
+    try:
+        return all(find_spec(package) is not None for package in _PACKAGES)
+    except ModuleNotFoundError:
+        return False
+
+
+def _finished(nodeid: str, test: _Test) -> FinishedTest:
+    from tailgate.model import Verdict  # noqa: PLC0415 - only if asked for
+    from tailgate.reports.record import checks_of  # noqa: PLC0415
+    from tailgate.telemetry.spans import FinishedTest, JudgedRun  # noqa: PLC0415
+
+    runs = [
+        JudgedRun(
+            scenario=record["scenario"],
+            verdict=Verdict(record["verdict"]),
+            reasons=record["reasons"],
+            checks=checks_of(record),
+        )
+        for record in test.records
+    ]
+    return FinishedTest(
+        name=nodeid,
+        trace_id=test.trace_id,
+        span_id=test.span_id,
+        began=test.began,
+        ended=time.time(),
+        failure=test.failure,
+        runs=runs,
+    )

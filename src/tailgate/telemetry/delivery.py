@@ -1,0 +1,174 @@
+"""Export what was noted, in a thread of its own, and count what does not arrive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TypeVar
+
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from tailgate.telemetry.metrics import RunMetrics, metrics_data
+from tailgate.telemetry.recording import Notes, RunIdentity
+from tailgate.telemetry.settings import TelemetrySettings
+from tailgate.telemetry.spans import SCOPE, FinishedTest, SpanMaker
+
+_MORE_PATIENCE_S = 3.0
+"""Beside the time of one attempt: how long the end of a session may wait for what is still to be exported."""
+_MOST_REASON = 200
+_LOGGER = logging.getLogger("opentelemetry.exporter")
+_THREAD = "tailgate-telemetry"
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What became of the telemetry of one process."""
+
+    sent: int
+    lost: int
+    failed_metrics: int
+    """Attempts to export metrics that failed; the next one says everything again."""
+    reason: str
+    """What the exporter said last; empty if it never failed."""
+
+
+class _Ear(logging.Handler):
+    """Hears why exports fail, which an exporter only logs, and keeps it for the summary.
+
+    What exporters of other threads log is somebody else's, and passed on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = ""
+        self._propagates, _LOGGER.propagate = _LOGGER.propagate, False
+        _LOGGER.addHandler(self)
+
+    def close(self) -> None:
+        _LOGGER.removeHandler(self)
+        _LOGGER.propagate = self._propagates
+        super().close()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.threadName != _THREAD:
+            logging.getLogger().handle(record)
+        elif record.levelno >= logging.WARNING:
+            text = " ".join(record.getMessage().split())
+            self.heard = text if len(text) <= _MOST_REASON else f"{text[:_MOST_REASON]}…"
+
+
+class Delivery:
+    """The thread, its exporters and its counts.
+
+    The users' event loop shares the interpreter with it and waits while it works, hence the small portions.
+    """
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        resource: Resource,
+        version: str,
+        *,
+        spans: SpanExporter,
+        metrics: MetricExporter | None,
+    ) -> None:
+        self._settings = settings
+        self._resource = resource
+        self._scope = InstrumentationScope(SCOPE, version)
+        self._maker = SpanMaker(resource, version)
+        self._spans, self._metrics = spans, metrics
+        self._runs: dict[RunIdentity, RunMetrics] = {}
+        self._queue: SimpleQueue[Notes | FinishedTest | None] = SimpleQueue()
+        self._is_closing = False
+        self._handed = self._dropped = 0  # written by whoever puts
+        self._taken = self._sent = 0  # written by the thread
+        self._failed_metrics = 0
+        self._is_failing = False
+        self._metrics_at_s = 0.0
+        self._ear = _Ear()
+        self._thread = threading.Thread(target=self._work, name=_THREAD, daemon=True)
+        self._thread.start()
+
+    def put(self, item: Notes | FinishedTest) -> None:
+        """Have something exported; spans for which there is no room are dropped and counted."""
+        if isinstance(item, Notes):
+            room = max(0, self._settings.most_waiting - (self._handed - self._taken))
+            self._dropped += max(0, len(item.kept) - room)
+            del item.kept[room:]
+            self._handed += len(item.kept)
+        else:
+            self._handed += 1
+        self._queue.put(item)
+
+    def close(self) -> Delivered:
+        """Export what is left, but wait no longer than is reasonable; the thread is gone afterwards."""
+        self._is_closing = True
+        self._queue.put(None)
+        self._thread.join(self._settings.timeout_s + _MORE_PATIENCE_S)
+        self._spans.shutdown()
+        if self._metrics is not None:
+            self._metrics.shutdown()
+        self._thread.join(self._settings.timeout_s)
+        self._ear.close()
+        return Delivered(
+            sent=self._sent,
+            lost=self._handed - self._sent + self._dropped,
+            failed_metrics=self._failed_metrics,
+            reason=self._ear.heard,
+        )
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            try:
+                if isinstance(item, Notes):
+                    self._take(item)
+                else:
+                    self._export([self._maker.test_span(item)])
+            except Exception as error:  # noqa: BLE001 - what was not sent counts as lost, and the summary says why
+                self._ear.heard = f"{type(error).__name__}: {error}"
+
+    def _take(self, notes: Notes) -> None:
+        metrics = self._runs.setdefault(notes.run, RunMetrics(notes.run))
+        metrics.add(notes)
+        for kept in _batched(notes.kept, self._settings.batch_size):
+            self._export([self._maker.request_span(notes.run, one) for one in kept])
+        if notes.is_last or time.monotonic() >= self._metrics_at_s:
+            self._metrics_at_s = time.monotonic() + self._settings.metrics_every_s
+            self._export_metrics(metrics)
+        if notes.is_last:
+            del self._runs[notes.run]
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> None:
+        self._taken += len(spans)
+        if self._has_no_time:
+            return
+        self._is_failing = self._spans.export(spans) is not SpanExportResult.SUCCESS
+        if not self._is_failing:
+            self._sent += len(spans)
+
+    def _export_metrics(self, metrics: RunMetrics) -> None:
+        if self._metrics is None or self._has_no_time:
+            return
+        data = metrics_data(self._resource, self._scope, metrics.points(time.time_ns()))
+        self._is_failing = self._metrics.export(data) is not MetricExportResult.SUCCESS
+        self._failed_metrics += self._is_failing
+
+    @property
+    def _has_no_time(self) -> bool:
+        """Whether to give up: nobody waits at the end of a session for a collector that was not there before."""
+        return self._is_closing and self._is_failing
+
+
+def _batched(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """Yield ``items`` in pieces of ``size``; ``itertools`` has it from Python 3.12 on."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,135 @@
+"""Which requests of a run get a span, and what is counted of all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailgate.telemetry.recording import SLOWEST_COUNT, Kind, RunIdentity, RunTracer, origin_of, type_of_error
+from tailgate.tracing import NO_ANSWER, TracedRequest
+
+RUN = RunIdentity(test="test_x.py::test_peak", scenario="peak", trace_id=0xABC, test_span_id=1, began=0.0)
+LOWEST_ID, HIGHEST_ID = 1, 2**64 - 1
+
+
+def request(took_ms=1.0, *, span_id=HIGHEST_ID, name="Get_All", status=200, error=None):
+    return TracedRequest(span_id, "GET", name, "http://127.0.0.1:80/products", 10.0, took_ms, None, status, error)
+
+
+@pytest.fixture
+def put():
+    return []
+
+
+def kept_ms(put):
+    return [kept.request.took_ms for notes in put for kept in notes.kept]
+
+
+def test_traceparent_names_the_test_the_request_and_whether_it_is_sampled(put):
+    span_id, traceparent = RunTracer(RUN, 1.0, put.append).start()
+    assert traceparent == f"00-00000000000000000000000000000abc-{span_id:016x}-01"
+    assert RunTracer(RUN, 0.0, put.append).start()[1].endswith("-00")
+    assert RunTracer(RUN, None, put.append).start()[1].endswith("-00")
+
+
+def test_the_share_of_sampled_requests_is_the_ratio(put):
+    tracer = RunTracer(RUN, 0.25, put.append)
+    sampled = sum(tracer.start()[1].endswith("-01") for _ in range(4000))
+    assert 850 < sampled < 1150  # five standard deviations
+
+
+def test_what_was_told_to_be_sampled_is_kept(put):
+    tracer = RunTracer(RUN, 0.5, put.append)
+    told = {}
+    for _ in range(50):
+        span_id, traceparent = tracer.start()
+        told[span_id] = traceparent.endswith("-01")
+        tracer.finish(request(span_id=span_id))
+    tracer.hand_over(1, {})
+    assert {kept.request.span_id for notes in put for kept in notes.kept} == {one for one in told if told[one]}
+
+
+def test_failures_are_kept_at_once_with_their_text_and_without_the_exception(put):
+    tracer = RunTracer(RUN, 0.0, put.append)
+    tracer.finish(request(error=ValueError("wrong body")))
+    tracer.finish(request())
+    tracer.hand_over(1, {})
+    ((kept,),) = [notes.kept for notes in put]
+    assert (kept.error_type, kept.message, kept.request.error) == ("ValueError", "wrong body", "wrong body")
+
+
+def test_the_slowest_of_each_name_are_kept_when_the_run_is_over(put):
+    tracer = RunTracer(RUN, 0.0, put.append)
+    for took_ms in range(100):
+        tracer.finish(request(took_ms))
+        tracer.finish(request(1000 + took_ms, name="Buy"))
+    tracer.hand_over(2, {})
+    assert kept_ms(put) == []
+    tracer.end({})
+    slowest = set(range(100 - SLOWEST_COUNT, 100))
+    assert set(kept_ms(put)) == slowest | {1000 + took_ms for took_ms in slowest}
+    assert [notes.is_last for notes in put] == [False, True]
+
+
+def test_a_sampled_request_is_not_kept_a_second_time_for_being_slow(put):
+    tracer = RunTracer(RUN, 0.5, put.append)
+    tracer.finish(request(5000, span_id=LOWEST_ID))
+    tracer.end({})
+    assert kept_ms(put) == [5000]
+
+
+def test_no_sampling_keeps_nothing_but_counts_all(put):
+    tracer = RunTracer(RUN, None, put.append)
+    tracer.finish(request(1))
+    tracer.finish(request(2, error=ValueError("x")))
+    tracer.end({})
+    assert kept_ms(put) == []
+    assert sum(map(len, put[0].took_ms.values())) == 2
+
+
+def test_requests_are_counted_by_method_name_origin_status_and_error(put):
+    tracer = RunTracer(RUN, 0.0, put.append)
+    tracer.finish(request(1))
+    tracer.finish(request(2))
+    tracer.finish(request(3, status=500, error=OSError()))
+    tracer.hand_over(7, {"sold": 3})
+    assert {kind: list(took_ms) for kind, took_ms in put[0].took_ms.items()} == {
+        Kind("GET", "Get_All", "127.0.0.1:80", 200, None): [1, 2],
+        Kind("GET", "Get_All", "127.0.0.1:80", 500, "500"): [3],
+    }
+    assert (put[0].users, put[0].counters) == (7, {"sold": 3})
+
+
+def test_what_was_handed_over_is_not_handed_over_again(put):
+    tracer = RunTracer(RUN, 1.0, put.append)
+    tracer.finish(request(1, span_id=LOWEST_ID))
+    tracer.hand_over(1, {})
+    tracer.hand_over(1, {})
+    assert kept_ms(put) == [1]
+    assert put[1].took_ms == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "wanted"),
+    [
+        (500, ValueError("x"), "500"),
+        (404, ValueError("x"), "404"),
+        (200, ValueError("wrong body"), "ValueError"),
+        (None, ConnectionRefusedError(), "ConnectionRefusedError"),
+        (None, pytest.UsageError(), "pytest.UsageError"),
+        (None, NO_ANSWER, "no_answer"),
+    ],
+)
+def test_the_type_of_an_error_is_the_status_or_else_the_class(status, error, wanted):
+    assert type_of_error(request(status=status, error=error)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://127.0.0.1:8080/a/b?c=/d", "127.0.0.1:8080"),
+        ("https://shop.test", "shop.test"),
+        ("http://ann:secret@shop.test/x", "shop.test"),
+    ],
+)
+def test_the_origin_of_a_url(url, origin):
+    assert origin_of(url) == origin
