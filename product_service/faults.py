@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from product_service.slowdown import Slowdown
+
 EXEMPT_PATHS = frozenset({"/health", "/internal/requests"})
 """Never made slower or faulty: the gate is to notice a fault in what users ask for. A failing health check would
 end the run before it, and the counts are what the gate is compared with."""
@@ -18,7 +20,7 @@ end the run before it, and the counts are what the gate is compared with."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What is done to every request before it is handled; all off by default."""
+    """What is done to every request; all off by default."""
 
     delay_ms: float = 0.0
     """Waiting, which leaves the processor free."""
@@ -30,11 +32,13 @@ class Faults:
     """A stall begins every so many seconds after the start; 0 is never."""
     stall_s: float = 0.0
     """Length of each stall, in which nothing is answered. As long as ``stall_every_s`` or longer is a hang."""
+    slowdown: float = 0.0
+    """Ratio by which more processor time is used, and more waited, than without."""
 
     @property
     def is_any(self) -> bool:
         """Whether anything is to be done at all."""
-        return bool(self.delay_ms or self.cpu_ms or self.error_ratio or self.stall_every_s)
+        return bool(self.delay_ms or self.cpu_ms or self.error_ratio or self.stall_every_s or self.slowdown)
 
     def stall_left_s(self, uptime_s: float) -> float:
         """Return for how many seconds the stall that is on at ``uptime_s`` will last; 0.0 when none is on."""
@@ -62,6 +66,7 @@ class FaultInjector:
         self._clock = clock
         self._sleep = sleep
         self._started_s = clock()
+        self._slowdown = Slowdown(faults.slowdown) if faults.slowdown else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -78,6 +83,8 @@ class FaultInjector:
         if random.random() < self._faults.error_ratio:
             await JSONResponse({"detail": "injected error"}, status_code=500)(scope, receive, send)
             return
+        if self._slowdown is not None:
+            send = self._slowdown.before_answer(send)
         await self._app(scope, receive, send)
 
 

@@ -44,6 +44,8 @@ class Settings:
     """How long a request may wait for a connection until it is answered 503."""
     database_wait_s: float = 30.0
     """How long a start may wait for the database."""
+    is_traced: bool = False
+    """Whether the standard ``OTEL_*`` variables ask for spans."""
     faults: Faults = field(default_factory=Faults)
 
 
@@ -105,6 +107,7 @@ FAULTS: Mapping[str, Callable[[str], Any]] = {
     "ERROR_RATIO": _number(0, 1),
     "STALL_EVERY_S": _number(0),
     "STALL_S": _number(0),
+    "SLOWDOWN": _number(0),
 }
 
 
@@ -131,7 +134,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     ]
     if problems:
         raise BadSettings(problems)
-    return Settings(**settings, faults=Faults(**faults))
+    return Settings(**settings, faults=Faults(**faults), is_traced=_asks_for_spans(environ))
+
+
+def _asks_for_spans(environ: Mapping[str, str]) -> bool:
+    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
+    return bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")) and not is_off
 
 
 def _parse(

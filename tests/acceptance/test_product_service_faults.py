@@ -1,7 +1,11 @@
 """The faults of the product service: each can be observed, and none is on by default."""
 
 import asyncio
+import time
 from collections import Counter
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+from statistics import median
 
 import httpx
 import psutil
@@ -83,6 +87,34 @@ def test_processor_time_is_used_by_every_request(start):
         assert [service.get("/products/1").status_code for _ in range(10)] == [200] * 10
         used_s = sum(process.cpu_times()[:2]) - before_s
     assert used_s >= 0.18  # 10 times 20 ms, less the grain of the system's counter
+
+
+def test_a_slowdown_uses_more_processor_time_and_waits_longer_by_its_ratio(shop):
+    with (
+        shop.running(shop.new_database(), "product-1") as (plain,),
+        shop.running(shop.new_database(), "product-2", SLOWDOWN=0.2) as (slow,),
+    ):
+        ask_by_turns([plain, slow], times=200)  # what only the first requests do is not compared
+        before_s = [service.process.cpu_s() for service in (plain, slow)]
+        plain_s, slow_s = ask_by_turns([plain, slow], times=2500)
+        used_s = [service.process.cpu_s() - start_s for service, start_s in zip((plain, slow), before_s, strict=True)]
+    assert 1.16 <= used_s[1] / used_s[0] <= 1.24
+    # Of what the client sees, its own time and that of the network do not get longer.
+    assert 1.08 <= median(slow_s) / median(plain_s) <= 1.24
+
+
+def ask_by_turns(services, times):
+    """Send each service the same requests, one after the other, and return how long each took, in seconds."""
+    durations_s = [[] for _ in services]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(HTTPConnection(service.process.address))) for service in services]
+        for number in range(times):
+            for client, taken_s in zip(clients, durations_s, strict=True):
+                start_s = time.perf_counter()
+                client.request("GET", ("/products", "/products/3", "/products?category=Books")[number % 3])
+                assert client.getresponse().read()
+                taken_s.append(time.perf_counter() - start_s)
+    return durations_s
 
 
 def test_an_error_ratio_of_one_fails_everything_but_the_harness_routes(start, database):
