@@ -128,10 +128,7 @@ test_data:
             "config.yaml: $.load_profile.stages: shape: stage 'stage_1' goes from 0 to 50 users at 2 users/s",
         ),
         (
-            (
-                "scenario_weights: {browse_products: 0, search_by_category: 0, view_product_details: 0, buy_product: 0, "
-                "update_stock: 0, buy_edge_case: 0, check_price: 0}"
-            ),
+            "scenario_weights: {" + ", ".join(f"{task}: 0" for task in CONFIGURATION.weights) + "}",
             "config.yaml: $.scenario_weights: every weight is 0, so nothing would be done; raise one of them",
         ),
     ],
