@@ -11,14 +11,14 @@ from tailgate.reports.text import Screen, Span, sentences, some_of
 
 _COLUMNS = (
     Column(align="left"),
-    Column(drop=1),  # baseline
-    Column(drop=1),  # candidate
-    Column(align="left"),  # change
-    Column(drop=3),  # limit
-    Column(drop=4),  # fails from
-    Column(drop=5),  # samples
+    Column(drop=3),  # baseline
+    Column(drop=2),  # candidate
+    Column(align="left", drop=1),  # change
+    Column(drop=4),  # limit
+    Column(drop=5),  # fails from
+    Column(drop=6),  # samples
     Column(align="left"),  # outcome
-    Column(align="left", drop=6),  # mark
+    Column(align="left", drop=7),  # mark: the outcome says it
 )
 
 
