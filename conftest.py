@@ -1,3 +1,3 @@
 """The fixtures of this project's load tests."""
 
-pytest_plugins = ["fixtures.stack", "fixtures.books", "fixtures.duet"]
+pytest_plugins = ["fixtures.stack", "fixtures.docker", "fixtures.books", "fixtures.duet"]

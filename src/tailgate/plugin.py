@@ -7,6 +7,7 @@ import pytest
 from tailgate import reporting, telemetering, unpatched
 from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
+from tailgate.composing import perf_compose_project, perf_compose_stack, perf_entry_service
 from tailgate.dueting import perf_duet_arm, perf_duet_builds, perf_duet_requirements
 from tailgate.judging import pytest_runtest_call, pytest_runtest_setup
 from tailgate.loading import load, perf_target
@@ -36,9 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 __all__ = [
     "load",
+    "perf_compose_project",
+    "perf_compose_stack",
     "perf_duet_arm",
     "perf_duet_builds",
     "perf_duet_requirements",
+    "perf_entry_service",
     "perf_target",
     "pytest_addoption",
     "pytest_cmdline_main",

@@ -97,7 +97,6 @@ def test_somebody_elses_stack_is_used_as_it_is(run):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ("docker", "--perf-stack=docker is not available yet; use embedded, or the URL of a running stack"),
         ("localhost:80", "--perf-stack: 'localhost:80/health' is not the URL of a service, wanted one such as"),
         ("http://127.0.0.1:x", "--perf-stack: 'http://127.0.0.1:x/health' is not the URL of a service"),
     ],

@@ -11,7 +11,7 @@ from tailgate.errors import BadInput, TailgateError
 from tailgate.stack import http_answers
 from tailgate.stack.accounts import Account, reachable, unprivileged_account
 from tailgate.stack.nginx import TEMPLATE, render_template
-from tailgate.stack.process import _render_exit
+from tailgate.stack.process import render_exit
 from tailgate.stack.wheels import nginx_program, postgres_installation
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "nginx.conf"
@@ -49,7 +49,7 @@ def test_what_is_no_url_of_a_service_is_refused(url):
     ],
 )
 def test_an_exit_is_put_in_words(code, text):
-    assert _render_exit(code) == text
+    assert render_exit(code) == text
 
 
 def test_programs_that_can_be_read_are_used_where_they_are(tmp_path):

@@ -8,6 +8,7 @@ standard library and nothing of ours. One order a line:
     directory PATH        remove it at the end
     group ID SIGNAL       at the end send SIGNAL to the process group, and SIGKILL when it is too slow
     forget ID             that group is gone already
+    project NAME          at the end remove the containers, networks and volumes of the compose project
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +25,14 @@ from pathlib import Path
 
 GRACE_S = 3.0
 """How long a process group may take to end in good order."""
+PROJECT_S = 30.0
+"""How long the containers of a project may take to be removed."""
+DOCKER_S = 20.0
+"""How long one command of docker may take."""
+LOOKS, PAUSE_S = 2, 0.1
+"""How often nothing of a project may be found until it counts as gone, and the pause between."""
+KINDS = {"container": ("ls --all", "rm --force --volumes"), "network": ("ls", "rm"), "volume": ("ls", "rm --force")}
+"""What a compose project consists of, in the order in which it can go, and how docker lists and removes it."""
 POLL_S = 0.5
 """How often the guard looks whether its parent lives: a fork of the parent may hold the pipe open longer than it."""
 
@@ -33,6 +43,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     groups: dict[int, int] = {}
     directories: list[str] = []
+    projects: list[str] = []
     for order in read_orders(sys.stdin.fileno(), parent_pid=int(sys.argv[1])):
         match order.split(" ", maxsplit=1):
             case "directory", path:
@@ -42,8 +53,11 @@ def main() -> int:
                 groups[group] = stop_signal
             case "forget", group_text:
                 groups.pop(int(group_text), None)
+            case "project", name:
+                projects.append(name)
     end_groups(groups)
     left = [directory for directory in directories if not remove(directory)]
+    left += [project for project in projects if not remove_project(project)]
     return 1 if left else 0
 
 
@@ -94,6 +108,51 @@ def is_dead(group: int) -> bool:
         if int(fields[2]) == group:
             states.add(fields[0])
     return states == {b"Z"}
+
+
+def remove_project(name: str) -> bool:
+    """Remove a compose project, until nothing of it turned up twice in a row; return whether it is gone.
+
+    What compose made carries a label, so neither its file nor its variables are needed. A ``docker compose up`` that
+    outlived the session would go on making containers, and the engine may finish what it was asked before.
+    """
+    looks = 0
+    deadline = time.monotonic() + PROJECT_S
+    while looks < LOOKS and time.monotonic() < deadline:
+        is_quiet = not kill_programs(name)
+        for kind, (list_all, remove_all) in KINDS.items():
+            label = f"label=com.docker.compose.project={name}"
+            found = docker(kind, *list_all.split(), "--quiet", "--filter", label)
+            is_quiet &= found == []
+            if found:
+                docker(kind, *remove_all.split(), *found)
+        looks = looks + 1 if is_quiet else 0
+        time.sleep(PAUSE_S)
+    return looks == LOOKS
+
+
+def docker(*arguments: str) -> list[str] | None:
+    """Return the words that docker answers; None if it fails."""
+    command = ["docker", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOCKER_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if done.returncode else done.stdout.split()
+
+
+def kill_programs(project: str) -> bool:
+    """Kill each docker that works for a project, which is named in its arguments; return whether there was one."""
+    is_any = False
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            program, *arguments = path.read_bytes().split(b"\0")
+            if program.rpartition(b"/")[2].startswith(b"docker") and os.fsencode(project) in arguments:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                is_any = True
+        except OSError:
+            continue  # ended meanwhile
+    return is_any
 
 
 def remove(directory: str) -> bool:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
 import re
-import secrets
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tailgate.errors import TailgateError
-from tailgate.stack.access_log import MARK_PREFIX, AccessLogEntry, parse_access_log
 from tailgate.stack.accounts import reachable
+from tailgate.stack.nginx_log import NginxLog
 from tailgate.stack.probes import http_answers
-from tailgate.stack.process import POLL_S, Process
+from tailgate.stack.process import Process
 from tailgate.stack.sandbox import Sandbox
 from tailgate.stack.wheels import nginx_program
 
 TEMPLATE = Path(__file__).with_name("nginx.conf")
 """The configuration that is used unless another is given."""
-FLUSH_TIMEOUT_S = 5.0
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z_]*)\}")
 
 
-class Nginx(Process):
+class Nginx(Process, NginxLog):
     """nginx on a port of 127.0.0.1 in front of ``upstreams``; it never repeats a request that could change something.
 
     As root it runs as `nobody`, from a copy of the program if that account cannot reach it.
@@ -81,58 +77,16 @@ class Nginx(Process):
             account=sandbox.account,
         )
 
-    def access_log_position(self) -> int:
-        """Return where the access log ends after every request so far, in bytes, for `access_log_entries`.
-
-        Raises:
-            TailgateError: nginx does not run or did not write its log.
-        """
-        self._flush_access_log()
+    def _log_size(self) -> int:
         return self._access_log.stat().st_size
 
-    def access_log_entries(self, since: int = 0) -> tuple[AccessLogEntry, ...]:
-        """Return the requests that ended after the position ``since``, in the order of their ends.
-
-        Raises:
-            TailgateError: nginx does not run or did not write its log.
-        """
-        self._flush_access_log()
+    def _read_log(self, since: int) -> bytes:
         with self._access_log.open("rb") as file:
             file.seek(since)
-            return parse_access_log(file.read().decode().splitlines())
+            return file.read()
 
-    def locate(self) -> Callable[[object], Iterator[tuple[str, dict[str, float]]]]:
-        """Take note of where the access log ends, and return what then tells where requests spent their time.
-
-        For `load.locate`: ``load.locate(stack.nginx.locate)``.
-        """
-        since = self.access_log_position()
-        return lambda _run: ((entry.request_id, entry.shares_ms) for entry in self.access_log_entries(since))
-
-    def _flush_access_log(self) -> None:
-        """Make nginx write its buffer, and wait until a request that was made last is in the log."""
-        if not self.is_running or self.pid is None:
-            raise TailgateError(f"{self.name} does not run, so its access log is not complete")
-        before = self._access_log.stat().st_size
-        mark = f"{MARK_PREFIX}{secrets.token_hex(8)}"
-        connection = http.client.HTTPConnection(self.address, timeout=FLUSH_TIMEOUT_S)
-        try:
-            connection.request("GET", mark, headers={"Connection": "close"})
-            connection.getresponse().read()
-        finally:
-            connection.close()
-        # "Open your logs again", which begins with writing what is still in memory.
+    def _reopen_log(self) -> None:
         self.send_signal(signal.SIGUSR1)
-        deadline = time.monotonic() + FLUSH_TIMEOUT_S
-        while not self._has_logged(mark, since=before):
-            if time.monotonic() > deadline:
-                raise TailgateError(f"{self.name} did not write its access log in {FLUSH_TIMEOUT_S:.0f} s")
-            time.sleep(POLL_S)
-
-    def _has_logged(self, mark: str, *, since: int) -> bool:
-        with self._access_log.open("rb") as file:
-            file.seek(since)
-            return mark.encode() in file.read()
 
 
 def render_template(template: str, values: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ import psutil
 
 from tailgate.errors import StackNotReady, TailgateError
 from tailgate.stack.accounts import Account
+from tailgate.stack.members import Member
 from tailgate.stack.probes import Probe
 from tailgate.stack.sandbox import Sandbox
 
@@ -43,6 +44,8 @@ class Process:
         account: Who it runs as; None is ourselves.
     """
 
+    poll_s = POLL_S
+
     def __init__(
         self,
         sandbox: Sandbox,
@@ -53,7 +56,7 @@ class Process:
         cwd: Path | None = None,
         port: int | None = None,
         ready: Probe | None = None,
-        after: Sequence[Process] = (),
+        after: Sequence[Member] = (),
         stop_signal: signal.Signals = signal.SIGTERM,
         account: Account | None = None,
     ) -> None:
@@ -122,7 +125,7 @@ class Process:
     def unexpected_end(self) -> str | None:
         """How it ended, as text, unless it runs or we ended it."""
         code = self.exit_code
-        return None if code is None else f"{self.name} {_render_exit(code)}"
+        return None if code is None else f"{self.name} {render_exit(code)}"
 
     def start(self) -> Self:
         """Start it without waiting; one that runs is left alone."""
@@ -217,32 +220,32 @@ class Process:
         self._popen = None
 
 
-def wait_all_ready(processes: Iterable[Process], *, timeout_s: float = READY_TIMEOUT_S) -> None:
-    """Wait until every process is ready; they become so side by side.
+def wait_all_ready(members: Iterable[Member], *, timeout_s: float = READY_TIMEOUT_S) -> None:
+    """Wait until every member is ready; they become so side by side.
 
     Raises:
         StackNotReady: One was not in time, or ended meanwhile, which is noticed at once.
     """
-    everything = list(processes)
+    everything = list(members)
     waiting = list(everything)
     errors: dict[str, str] = {}
     start = time.monotonic()
     while True:
-        for process in everything:
-            if not process.is_running:
-                code = process.exit_code
-                raise _not_ready(process, start, _render_exit(code) if code is not None else "was not started")
-        for process in [one for one in waiting if not set(one.after) & set(waiting)]:
-            error = _ask(process.ready, timeout_s=start + timeout_s - time.monotonic()) if process.ready else None
+        for member in everything:
+            if not member.is_running:
+                code = member.exit_code
+                raise _not_ready(member, start, render_exit(code) if code is not None else "was not started")
+        for member in [one for one in waiting if not set(one.after) & set(waiting)]:
+            error = _ask(member.ready, timeout_s=start + timeout_s - time.monotonic()) if member.ready else None
             if error is None:
-                waiting.remove(process)
+                waiting.remove(member)
             else:
-                errors[process.name] = error
+                errors[member.name] = error
         if not waiting:
             return
         if time.monotonic() - start >= timeout_s:
             raise _not_ready(waiting[0], start, errors.get(waiting[0].name, "was not asked"))
-        time.sleep(POLL_S)
+        time.sleep(max(member.poll_s for member in waiting))
 
 
 def wait_answers(service: str, probe: Probe, *, timeout_s: float) -> None:
@@ -268,17 +271,18 @@ def _ask(probe: Probe, *, timeout_s: float) -> str | None:
     return None
 
 
-def _not_ready(process: Process, start: float, error: str) -> StackNotReady:
+def _not_ready(member: Member, start: float, error: str) -> StackNotReady:
     return StackNotReady(
-        service=process.name,
-        url=process.ready.url if process.ready else "",
+        service=member.name,
+        url=member.ready.url if member.ready else "",
         waited_s=time.monotonic() - start,
         last_error=error,
-        log_tail=process.log_tail(),
+        log_tail=member.log_tail(),
     )
 
 
-def _render_exit(code: int) -> str:
+def render_exit(code: int) -> str:
+    """Put an exit code in words."""
     if code >= 0:
         return f"exited with code {code}"
     try:

@@ -20,7 +20,7 @@ from typing import Self
 from tailgate.errors import TailgateError
 from tailgate.stack.accounts import Account, can_read, unprivileged_account
 
-GUARD_TIMEOUT_S = 15.0
+GUARD_TIMEOUT_S = 60.0
 """The guard's own graces add up to less."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - the sandbox's own name in it cannot be guessed
@@ -100,6 +100,10 @@ class Sandbox:
     def claim(self, directory: Path) -> None:
         """Have a directory that somebody else is about to make removed in the end, like the sandbox's own."""
         self._tell(f"directory {directory}")
+
+    def claim_project(self, name: str) -> None:
+        """Have all that docker compose makes for a project removed in the end, and who still works on it killed."""
+        self._tell(f"project {name}")
 
     def folder(self, name: str, *, account: Account | None = None, prefers_memory: bool = False) -> Path:
         """Make a private folder that vanishes with the sandbox.

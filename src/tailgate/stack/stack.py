@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tailgate.errors import TailgateError
-from tailgate.stack.nginx import Nginx
-from tailgate.stack.postgres import Postgres
-from tailgate.stack.process import READY_TIMEOUT_S, Process, wait_all_ready
+from tailgate.stack.members import Database, LoadBalancer, Member
+from tailgate.stack.process import READY_TIMEOUT_S, wait_all_ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +16,18 @@ class Stack:
 
     url: str
     """The entry: scheme, host and port, without a slash at the end."""
-    services: Mapping[str, Process] = field(default_factory=dict)
+    services: Mapping[str, Member] = field(default_factory=dict)
     """The instances under test, by name."""
-    postgres: Postgres | None = None
-    nginx: Nginx | None = None
+    postgres: Database | None = None
+    nginx: LoadBalancer | None = None
+    others: Mapping[str, Member] = field(default_factory=dict)
+    """What else belongs to it, by name, such as a collector."""
 
     @property
-    def processes(self) -> dict[str, Process]:
-        """Every process that was started for this stack, by name; each comes after those that it needs."""
-        everything = (self.postgres, *self.services.values(), self.nginx)
-        return {process.name: process for process in everything if process is not None}
+    def processes(self) -> dict[str, Member]:
+        """Every process or container of this stack, by name; each comes after those that it needs."""
+        everything = (self.postgres, *self.services.values(), self.nginx, *self.others.values())
+        return {member.name: member for member in everything if member is not None}
 
     @property
     def is_external(self) -> bool:
@@ -45,11 +46,11 @@ class Stack:
         """End a process with SIGKILL, as a crash would; `check_alive` does not hold it against the stack."""
         self._process(name).kill()
 
-    def start(self, name: str) -> Process:
-        """Start a process again, on the same port, without waiting."""
+    def start(self, name: str) -> Member:
+        """Start a process again, without waiting; on the same port, unless it is a container."""
         return self._process(name).start()
 
-    def restart(self, name: str) -> Process:
+    def restart(self, name: str) -> Member:
         """Stop a process in good order if it runs, and start it again, without waiting."""
         return self._process(name).restart()
 
@@ -65,7 +66,7 @@ class Stack:
         """Return the processor seconds that the instances and their children have used since the start, together."""
         return sum(process.cpu_s() for process in self.services.values())
 
-    def _process(self, name: str) -> Process:
+    def _process(self, name: str) -> Member:
         try:
             return self.processes[name]
         except KeyError:

@@ -1,0 +1,158 @@
+"""A docker compose project that lives as long as the test session, and not a moment longer."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tailgate.errors import BadInput, StackNotReady, TailgateError
+from tailgate.stack.containers import LOOPBACK, Container, render_end, render_health
+from tailgate.stack.docker import check_engine, environment, inspect, last_lines, run_docker
+from tailgate.stack.sandbox import Sandbox
+from tailgate.stack.stack import Stack
+
+START_TIMEOUT_S = 120
+"""How long all containers together may take to become healthy, once their images are there."""
+UP = f"up --detach --wait --wait-timeout {START_TIMEOUT_S}"
+"""The subcommand that starts a project; ``--build`` or ``--no-build`` may follow."""
+LOG_LINES = 20
+_LABEL = "com.docker.compose"
+
+
+class ComposeProject:
+    """A compose project by its name; everything that carries the name is removed when it is left, or we are killed.
+
+    Use it as a context manager, with `up` in it or whatever else starts the project, such as pytest-docker.
+
+    Args:
+        name: Unique on the machine; lower-case letters, digits, ``-`` and ``_``.
+        files: The compose files, as ``-f`` takes them.
+        env: Variables for them, added to those of this process.
+    """
+
+    def __init__(self, name: str, files: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self._files = tuple(map(str, files))
+        self._env = dict(env or {})
+        self._sandbox = Sandbox()
+
+    def __enter__(self) -> Self:
+        check_engine()
+        if missing := [file for file in self._files if not Path(file).is_file()]:
+            raise BadInput([f"{file}: no such compose file" for file in missing])
+        self._sandbox.__enter__()
+        self._sandbox.claim_project(self.name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sandbox.__exit__(kind, error, trace)
+
+    def up(self, *options: str) -> None:
+        """Make the containers, start them and wait until they are healthy.
+
+        Args:
+            *options: Of ``docker compose up``, such as ``--build``.
+
+        Raises:
+            BadInput: An image cannot be had, or a compose file cannot be used.
+            StackNotReady: A container ended or was not healthy in time; with the end of its log.
+        """
+        files = [part for file in self._files for part in ("-f", file)]
+        command = ["docker", "compose", *files, "-p", self.name, *UP.split(), *options]
+        with self.explaining():
+            done = subprocess.run(
+                command,
+                env=environment(self._env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if done.returncode:
+                raise TailgateError(done.stdout)
+
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turn whatever a start of the project in here raises into what is wrong with the containers.
+
+        Raises:
+            BadInput: There are none, so an image cannot be had or a compose file cannot be used.
+            StackNotReady: One of them ended or was not healthy in time; with the end of its log.
+            TailgateError: The engine could not start them.
+        """
+        start = time.monotonic()
+        try:
+            yield
+        except Exception as err:
+            raise self._explain(str(err), waited_s=time.monotonic() - start) from err
+
+    def stack(self, entry: str) -> Stack:
+        """Return the running project as a stack whose services are all its containers.
+
+        Args:
+            entry: The service that users send their requests to, as ``NAME`` or, if it publishes several ports,
+                ``NAME:PORT`` with the port inside of the container.
+        """
+        containers = {name: Container(name, identity) for name, identity in self.identities().items()}
+        name, _, port = entry.partition(":")
+        if name not in containers:
+            raise BadInput([f"entry service {entry!r}: no such container; there are: {', '.join(sorted(containers))}"])
+        published = containers[name].published(int(port) if port else None)
+        return Stack(url=f"http://{LOOPBACK}:{published}", services=containers)
+
+    def identities(self) -> dict[str, str]:
+        """Return the id of each container that runs, by its service; with a number where a service has several."""
+        found = [one for one in self._inspect() if one["State"]["Running"]]  # not what only prepared something
+        services = [_service(one) for one in found]
+        numbers = [one["Config"]["Labels"][f"{_LABEL}.container-number"] for one in found]
+        return {
+            service if services.count(service) == 1 else f"{service}-{number}": one["Id"]
+            for one, service, number in zip(found, services, numbers, strict=True)
+        }
+
+    def _inspect(self) -> list[dict[str, Any]]:
+        label = f"label={_LABEL}.project={self.name}"
+        return inspect(run_docker("container", "ls", "--all", "--quiet", "--no-trunc", "--filter", label).split())
+
+    def _explain(self, output: str, *, waited_s: float) -> TailgateError:
+        """Say why a start failed, from the states of the containers: what compose writes changes with versions."""
+        found = self._inspect()
+        told = last_lines(output.removesuffix('""".'), 3)
+        if not found:
+            return BadInput([f"docker compose cannot make the containers of {', '.join(self._files)}:\n{told}"])
+        if problems := sorted(filter(None, map(_problem, found))):
+            _, name, problem, identity = problems[0]
+            return StackNotReady(
+                service=name,
+                url="docker compose up",
+                waited_s=waited_s,
+                last_error=problem,
+                log_tail=Container(name, identity).log_tail(LOG_LINES),
+            )
+        return TailgateError(f"docker compose cannot start the containers of {', '.join(self._files)}:\n{told}")
+
+
+def _problem(container: Mapping[str, Any]) -> tuple[int, str, str, str] | None:
+    """Return what is wrong with a container, behind how much it explains, and its service; None if it only waited."""
+    state = container["State"]
+    health = state.get("Health") or {"Status": "healthy"}
+    if state["Status"] == "exited":
+        rank, problem = 2 if state["ExitCode"] == 0 else 0, render_end(state)
+    elif state["Running"] and health["Status"] != "healthy":
+        rank, problem = 1, render_health(health)
+    else:
+        return None
+    return rank, _service(container), problem, container["Id"]
+
+
+def _service(container: Mapping[str, Any]) -> str:
+    return str(container["Config"]["Labels"][f"{_LABEL}.service"])

@@ -1,0 +1,112 @@
+"""The docker command: it knows the engine's address, contexts and certificates, so nothing here has to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tailgate.errors import BadInput, TailgateError
+
+ANSWER_TIMEOUT_S = 60.0
+"""The engine answers in milliseconds; on a machine under load a container may take seconds to start or stop."""
+ENGINE_TIMEOUT_S = 10.0
+INSTEAD = "or use --perf-stack=embedded, which needs none"
+
+
+def run_docker(*arguments: str, with_errors: bool = False, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
+    """Run ``docker`` and return what it wrote.
+
+    Args:
+        *arguments: What stands behind ``docker``.
+        with_errors: Whether its standard error belongs to what it wrote.
+        timeout_s: How long it may take.
+
+    Raises:
+        TailgateError: It failed, took too long, or is not there; with its last line.
+    """
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],  # noqa: S607 - whichever docker the person uses
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as err:
+        raise TailgateError(f"docker {' '.join(arguments)}: {err}") from err
+    if done.returncode:
+        raise TailgateError(f"docker {' '.join(arguments)}: {last_lines(done.stderr or done.stdout, 1)}")
+    return done.stdout
+
+
+def check_engine() -> None:
+    """Make sure that an engine answers and that compose is there, version 2 or later.
+
+    Raises:
+        BadInput: One of them is missing; says what to do.
+    """
+    try:
+        run_docker("version", "--format", "{{.Server.Version}}", timeout_s=ENGINE_TIMEOUT_S)
+    except TailgateError as err:
+        if isinstance(err.__cause__, FileNotFoundError):
+            raise BadInput([f"there is no docker command on the PATH; install Docker, {INSTEAD}"]) from err
+        where = os.environ.get("DOCKER_HOST") or "its usual address"
+        advice = f"start it, set DOCKER_HOST, {INSTEAD}"
+        raise BadInput([f"no Docker daemon answers at {where} ({err}); {advice}"]) from err
+    try:
+        version = run_docker("compose", "version", "--short").strip()
+    except TailgateError as err:
+        message = f"docker has no compose plugin; install docker compose version 2 or later, {INSTEAD}"
+        raise BadInput([message]) from err
+    if version.lstrip("v").startswith(("0.", "1.")):
+        raise BadInput([f"docker compose is version {version}, wanted 2 or later; update it, {INSTEAD}"])
+
+
+def inspect(containers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the engine knows of each container, in the same order."""
+    if not containers:
+        return []
+    found: list[dict[str, Any]] = json.loads(run_docker("container", "inspect", *containers))
+    return found
+
+
+def read_cpu_s(container: str) -> float:
+    """Return the processor seconds that a running container has used since its start.
+
+    By the engine's own interface, since ``docker stats`` shows shares only, and an image may have no ``cat`` that could
+    read the control group. ``dial-stdio`` is the connection to the engine; HTTP/1.0 lets it end with the answer.
+    """
+    request = f"GET /containers/{container}/stats?stream=false&one-shot=true HTTP/1.0\r\n\r\n"
+    # Its input stays open until the answer is there: the engine drops a request whose client has hung up.
+    with subprocess.Popen(
+        ["docker", "system", "dial-stdio"],  # noqa: S607 - whichever docker the person uses
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as dialled:
+        assert dialled.stdin is not None
+        assert dialled.stdout is not None
+        dialled.stdin.write(request.encode())
+        dialled.stdin.flush()
+        head, _, body = dialled.stdout.read().partition(b"\r\n\r\n")
+    try:
+        return float(json.loads(body)["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+    except (ValueError, KeyError) as err:
+        told = last_lines((body or head).decode(errors="replace"), 1)
+        raise TailgateError(f"no processor time of container {container[:12]}: {told}") from err
+
+
+def last_lines(text: str, count: int) -> str:
+    """Return the last lines of ``text`` that are not empty."""
+    return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-count:])
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with ``variables`` in it."""
+    return {**os.environ, **variables}

@@ -1,0 +1,88 @@
+"""The access log of a running nginx, whoever can reach its file."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+from tailgate.errors import TailgateError
+from tailgate.stack.access_log import MARK_PREFIX, AccessLogEntry, parse_access_log
+
+FLUSH_TIMEOUT_S = 5.0
+
+
+class NginxLog(ABC):
+    """What nginx has logged so far; a part of `Nginx` and of `NginxContainer`."""
+
+    name: str
+    poll_s: float
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """``HOST:PORT``."""
+
+    @property
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+
+    @abstractmethod
+    def _log_size(self) -> int:
+        """Return the size of the log in bytes."""
+
+    @abstractmethod
+    def _read_log(self, since: int) -> bytes:
+        """Return what is in the log after the position ``since``."""
+
+    @abstractmethod
+    def _reopen_log(self) -> None:
+        """Make nginx open its log again, which begins with writing what is still in memory."""
+
+    def access_log_position(self) -> int:
+        """Return where the access log ends after every request so far, in bytes, for `access_log_entries`.
+
+        Raises:
+            TailgateError: nginx does not run or did not write its log.
+        """
+        self._flush_access_log()
+        return self._log_size()
+
+    def access_log_entries(self, since: int = 0) -> tuple[AccessLogEntry, ...]:
+        """Return the requests that ended after the position ``since``, in the order of their ends.
+
+        Raises:
+            TailgateError: nginx does not run or did not write its log.
+        """
+        self._flush_access_log()
+        return parse_access_log(self._read_log(since).decode().splitlines())
+
+    def locate(self) -> Callable[[object], Iterator[tuple[str, dict[str, float]]]]:
+        """Take note of where the access log ends, and return what then tells where requests spent their time.
+
+        For `load.locate`: ``load.locate(stack.nginx.locate)``.
+        """
+        since = self.access_log_position()
+        return lambda _run: ((entry.request_id, entry.shares_ms) for entry in self.access_log_entries(since))
+
+    def _flush_access_log(self) -> None:
+        """Make nginx write its buffer, and wait until a request that was made last is in the log."""
+        if not self.is_running:
+            raise TailgateError(f"{self.name} does not run, so its access log is not complete")
+        before = self._log_size()
+        mark = f"{MARK_PREFIX}{secrets.token_hex(8)}"
+        connection = http.client.HTTPConnection(self.address, timeout=FLUSH_TIMEOUT_S)
+        try:
+            connection.request("GET", mark, headers={"Connection": "close"})
+            connection.getresponse().read()
+        finally:
+            connection.close()
+        self._reopen_log()
+        deadline = time.monotonic() + FLUSH_TIMEOUT_S
+        while mark.encode() not in self._read_log(before):
+            if time.monotonic() > deadline:
+                raise TailgateError(f"{self.name} did not write its access log in {FLUSH_TIMEOUT_S:.0f} s")
+            time.sleep(self.poll_s)
