@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
@@ -25,6 +25,9 @@ from product_service.store import (
     UnknownProduct,
 )
 from product_service.timing import ServerTiming
+
+if TYPE_CHECKING:
+    from product_service.telemetry import Telemetry
 
 STATUS_BY_ERROR: dict[type[StoreError], int] = {
     UnknownProduct: 404,
@@ -112,14 +115,22 @@ async def _answer_bad_request(_request: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _closing_store(app: FastAPI) -> AsyncIterator[None]:
+async def _closing(app: FastAPI) -> AsyncIterator[None]:
     yield
     await app.state.store.close()
+    if app.state.telemetry is not None:
+        app.state.telemetry.close()
+
+
+def _trace(app: FastAPI, settings: Settings) -> Telemetry:
+    from product_service.telemetry import Telemetry  # noqa: PLC0415 - half a second, only where it is asked for
+
+    return Telemetry(app, settings.instance)
 
 
 def create_app(settings: Settings, store: Store) -> ASGIApp:
     """Build the application around an open store, which it closes at the end."""
-    app = FastAPI(title="Product service", version="1", lifespan=_closing_store, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Product service", version="1", lifespan=_closing, docs_url=None, redoc_url=None)
     app.state.store = store
     app.state.counts = RequestCounts(settings.instance)
     app.include_router(router)
@@ -127,5 +138,6 @@ def create_app(settings: Settings, store: Store) -> ASGIApp:
     app.add_exception_handler(StoreError, _answer_store_error)
     if settings.faults.is_any:
         app.add_middleware(FaultInjector, faults=settings.faults)
+    app.state.telemetry = _trace(app, settings) if settings.is_traced else None
     # Outside of FastAPI, so that even the answer to an unexpected error is counted, timed, and names the instance.
     return ServerTiming(RequestCounter(app, counts=app.state.counts, routes=router.routes))
