@@ -165,6 +165,7 @@ class Load:
             if run.facts.interrupted:
                 _pass_on(self._item, run.facts.interrupted)
             return run
+        _check_limits(limits)
         saved = read_saved(config, limits.name)
         run, ends, tells = self._run(plan, limits, shape, actions)
         slot = RunSlot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
@@ -269,10 +270,21 @@ def _with_problem(run: RunResult, problem: str) -> RunResult:
     return replace(run, facts=replace(run.facts, action_errors=(*run.facts.action_errors, problem)))
 
 
+def _check_limits(limits: Scenario) -> None:
+    """Refuse a scenario that has nothing but rules of a duet: a run that checks nothing is worth nothing."""
+    if not limits.thresholds:
+        problem = (
+            f"{limits.source}: $.scenarios.{limits.name}: has rules for --perf-duet alone, so this run would check "
+            "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet"
+        )
+        raise BadInput([problem])
+
+
 def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:
-    """Refuse limits and actions for stages that the shape does not have."""
+    """Refuse limits, rules and actions for stages that the shape does not have."""
     names = [stage.name for stage in plan.stages]
-    patterns = {limit.stage: limit.source for limit in limits.thresholds if limit.stage is not None}
+    asked = (*limits.thresholds, *limits.regressions)
+    patterns = {limit.stage: limit.source for limit in asked if limit.stage is not None}
     problems = [
         f"{source}: $.scenarios.{limits.name}.stages.{pattern}: the shape has no such stage; "
         f"{unknown_name('its stages', pattern, names)}"

@@ -23,8 +23,11 @@ _UNITS = {
     "_ratio": "a ratio from 0 to 1, such as 0.01 for 1 %",
     "_rps": "a bare number of requests a second, such as 20",
 }
-_OPTIONS = frozenset({"severity", "min_samples", "allow_no_data"})
+_OF_RULES = {"max_change": "a difference per request, such as 0.01", "alpha": "a probability, such as 0.05"}
+_NO_METRICS = frozenset({"severity", "min_samples", "allow_no_data", "regression"})
 _PERCENTAGES = 100
+PROCESSOR_TIME = "cpu_ms"
+"""Metric of a rule: the processor time of the services, which no request has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def is_metric(name: str) -> bool:
     """Tell whether a request can have a limit of this name, such as ``p99.9_ms`` or ``failure_ratio``."""
     block = threshold_schema()["$defs"]["block"]
     if name in block["properties"]:
-        return name not in _OPTIONS
+        return name not in _NO_METRICS
     return any(re.search(pattern, name) for pattern in block["patternProperties"])
 
 
@@ -78,7 +81,7 @@ def _explain(error: ValidationError) -> Iterator[Finding]:
     breach = _Breach(str(error.validator), error.validator_value, error.instance, schema, path)
     if breach.keyword == "additionalProperties":
         yield from _unknown_keys(breach)
-    elif breach.keyword == "pattern":
+    elif breach.keyword == "pattern" and "propertyNames" in error.absolute_schema_path:
         text = f"{breach.found!r} cannot be a name: it is empty or holds a control character"
         yield Finding((*path, breach.found), text)
     elif breach.keyword == "required":
@@ -95,7 +98,8 @@ def _unknown_keys(breach: _Breach) -> Iterator[Finding]:
     patterns = breach.schema.get("patternProperties", ())
     for key in breach.found:
         if key not in known and not any(re.search(pattern, key) for pattern in patterns):
-            yield Finding((*breach.path, key), f"{key!r} is not known here; {_advise(key, known)}")
+            wanted = [name for name in known if name != "regression" or breach.path[-1:] != ("total",)]
+            yield Finding((*breach.path, key), f"{key!r} is not known here; {_advise(key, wanted)}")
 
 
 def _advise(key: str, known: Iterable[str]) -> str:
@@ -142,6 +146,8 @@ def _describe(breach: _Breach, accepted: list[str]) -> str:
 
 def _unit(path: KeyPath) -> str:
     """Describe the number that belongs at ``path``, by the unit in the name of its metric or setting."""
+    if path[-1] in _OF_RULES:
+        return _OF_RULES[str(path[-1])]
     names = [key for key in path[-2:] if isinstance(key, str)]
     if "counters" not in path:
         for suffix, text in _UNITS.items():
@@ -150,8 +156,8 @@ def _unit(path: KeyPath) -> str:
     return "a bare number, such as 100"
 
 
-def _example(schema: dict[str, Any]) -> str:
-    text = yaml.safe_dump(schema["examples"][0], default_flow_style=True, width=1000, sort_keys=False)
+def _example(schema: dict[str, Any], number: int = 0) -> str:
+    text = yaml.safe_dump(schema["examples"][number], default_flow_style=True, width=1000, sort_keys=False)
     return str(text).strip()
 
 
@@ -174,6 +180,13 @@ def _explain_enum(breach: _Breach) -> str:
     return f"{text}; did you mean {near[0]!r}?" if near else text
 
 
+def _explain_metric(breach: _Breach) -> str:
+    if breach.found == PROCESSOR_TIME:
+        return f"{PROCESSOR_TIME} is of the whole service; put it into the regression: of the scenario"
+    known = ("p50_ms", "p95_ms", "p99_ms", *breach.schema["examples"][1:])
+    return f"{breach.found!r} is no metric that a duet compares; {_suggest(breach.found, known)}"
+
+
 def _show(value: Any) -> str:
     """Render a value as it stands in YAML, shortened."""
     return json.dumps(value) if value is None or isinstance(value, bool) else shorten(repr(value))
@@ -184,9 +197,11 @@ _WRONG: dict[str, Callable[[_Breach], str]] = {
     "minimum": _explain_minimum,
     "maximum": _explain_maximum,
     "enum": _explain_enum,
+    "pattern": _explain_metric,
+    "not": lambda _: "stands in a block of limits; put it beside total, which is what it is about there",
 }
 _MISSING: dict[str, Callable[[_Breach], str]] = {
     "minProperties": lambda breach: f"is empty; add an entry such as {_example(breach.schema)}",
-    "minItems": lambda breach: f"is empty; write a list such as {_example(breach.schema)}",
+    "minItems": lambda breach: f"is empty; write a list such as {_example(breach.schema, -1)}",
     "anyOf": lambda _: "sets neither min nor max, so it checks nothing; add one of them",
 }

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tailgate.baseline_rules import BaselineRules, FindingKind
 from tailgate.errors import ThresholdFileError
 from tailgate.model import TOTAL, GeneratorLimits, Scenario, Severity, Threshold
+from tailgate.threshold_rules import RULES, RuleReader, Subject, is_other_rule
 from tailgate.threshold_schema import check_schema, is_metric
 from tailgate.yaml_lines import MAX_CHARACTERS, KeyPath, Problem, YamlDocument, read_yaml
 
@@ -179,16 +180,6 @@ def _read_scenarios(document: YamlDocument, problems: _Problems, file_name: str)
     return scenarios
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What a block of limits, or a counter's limit, is about."""
-
-    kind: Literal["total", "request", "counter"]
-    name: str
-    stage: str | None
-    place: KeyPath
-
-
 class _ScenarioReader:
     """Turns what is written about one scenario, and the defaults, into a scenario.
 
@@ -212,8 +203,14 @@ class _ScenarioReader:
         """Return the scenario; what is wrong with it goes to the problems."""
         merged = self._merge(self.defaults, self.own, ())
         thresholds = tuple(self._thresholds(merged))
+        duets = RuleReader(
+            note=lambda place, text: self.problems.add(self._path(place), text),
+            note_absence=lambda place, text: self.problems.add_absence(self._path(place), text),
+            source=self._source,
+        )
+        regressions = tuple(duets.rules(merged))
         root = ("scenarios", self.name)
-        if not thresholds:
+        if not thresholds and not regressions:
             self.problems.add_absence(root, "checks nothing; add a limit, such as total: {p95_ms: 250}", ("defaults",))
         generator = {key: float(value) for key, value in merged.get("generator", {}).items()}
         return Scenario(
@@ -223,6 +220,8 @@ class _ScenarioReader:
             max_task_exceptions=int(merged.get("max_task_exceptions", 0)),
             generator=GeneratorLimits(**generator),
             baseline=self._baseline_rules(merged["baseline"]) if "baseline" in merged else None,
+            regressions=regressions,
+            duet=duets.duet(merged.get("duet", {})),
             source=self._source(()),
         )
 
@@ -236,7 +235,8 @@ class _ScenarioReader:
         return BaselineRules(**rules)
 
     def _merge(self, base: Any, own: dict[str, Any], place: KeyPath) -> dict[str, Any]:
-        result = dict(base) if isinstance(base, dict) else {}
+        is_other = place[-1:] == (RULES,) and is_other_rule(base, own)
+        result = dict(base) if isinstance(base, dict) and not is_other else {}
         for key, value in own.items():
             here = (*place, key)
             if value is None:
@@ -253,19 +253,20 @@ class _ScenarioReader:
         for stage, content in merged.get("stages", {}).items():
             yield from self._blocks(content, ("stages", stage), stage)
         for counter, limit in merged.get("counters", {}).items():
-            subject = _Subject("counter", counter, None, ("counters", counter))
-            yield from self._threshold(subject, "count", subject.place, limit)
+            subject = Subject("counter", counter, None, ("counters", counter))
+            if RULES not in limit or limit.keys() & {"min", "max"}:
+                yield from self._threshold(subject, "count", subject.place, limit)
 
     def _blocks(self, content: dict[str, Any], place: KeyPath, stage: str | None = None) -> Iterator[Threshold]:
         if "total" in content:
-            yield from self._block(content["total"], _Subject("total", TOTAL, stage, (*place, "total")))
+            yield from self._block(content["total"], Subject("total", TOTAL, stage, (*place, "total")))
         for pattern, block in content.get("requests", {}).items():
-            yield from self._block(block, _Subject("request", pattern, stage, (*place, "requests", pattern)))
+            yield from self._block(block, Subject("request", pattern, stage, (*place, "requests", pattern)))
 
-    def _block(self, block: dict[str, Any], subject: _Subject) -> Iterator[Threshold]:
+    def _block(self, block: dict[str, Any], subject: Subject) -> Iterator[Threshold]:
         metrics = [key for key in block if is_metric(key)]
         options = {key: value for key, value in block.items() if key not in metrics}
-        if metrics:
+        if metrics or RULES in block:
             self.busy_blocks.add(subject.place)
         else:
             self._note_idle_block(subject.place)
@@ -286,7 +287,7 @@ class _ScenarioReader:
             text = "has no limit, so it checks nothing; add a metric such as p95_ms: 250"
             self.problems.add_absence(("scenarios", self.name, *place), text, ("defaults", *place))
 
-    def _threshold(self, subject: _Subject, metric: str, place: KeyPath, limit: dict[str, Any]) -> Iterator[Threshold]:
+    def _threshold(self, subject: Subject, metric: str, place: KeyPath, limit: dict[str, Any]) -> Iterator[Threshold]:
         """Yield the threshold, or note why it could never fail or never pass."""
         low, high = limit.get("min"), limit.get("max")
         if low is None and high is None:

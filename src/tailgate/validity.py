@@ -28,7 +28,7 @@ CLOCK_JUMP_LIMIT_S = 0.1
 
 def find_reasons(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> tuple[str, ...]:
     """Return the reasons, one sentence with figures each; none means that the run is valid."""
-    return (*find_load_reasons(run, scenario), *_nothing_checked(run, scenario, checks), *_too_few_samples(run, checks))
+    return (*find_load_reasons(run, scenario), *_nothing_checked(run, checks), *_too_few_samples(run, checks))
 
 
 def find_load_reasons(run: RunResult, scenario: Scenario) -> tuple[str, ...]:
@@ -67,13 +67,8 @@ def _nothing_measured(run: RunResult, total: RequestSummary) -> Iterator[str]:
         )
 
 
-def _nothing_checked(run: RunResult, scenario: Scenario, checks: Sequence[Check]) -> Iterator[str]:
-    if not scenario.thresholds and scenario.regressions:
-        yield (
-            "nothing was checked: the scenario only has rules for --perf-duet; "
-            "add a limit, such as total: {failure_ratio: 0.01}"
-        )
-    elif not checks:
+def _nothing_checked(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
+    if not checks:
         yield "nothing was checked: no limit of the scenario applies to a request that was made"
     elif run.facts.cut and not any(check.is_failed for check in checks):
         yield f"the run was cut, but no check fails on what was measured until then: {run.facts.cut}"

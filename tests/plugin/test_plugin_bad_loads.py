@@ -71,6 +71,10 @@ TESTS = """
     def test_stage(load):
         load([Reader], shape=SHAPE)
 
+    @pytest.mark.perf
+    def test_rules(load):
+        load([Reader], shape=SHAPE)
+
     @pytest.mark.perf(["bad", "stage"])
     def test_which(load):
         load([Reader], shape=SHAPE)
@@ -85,7 +89,8 @@ TESTS = """
 
 LIMITS = """
     bad: {total: {failure_ratio: 0}}
-    stage: {stages: {onyl: {total: {failure_ratio: 0}}, only: {total: {failure_ratio: 0}}}}
+    stage: {stages: {onyl: {regression: {metric: p50_ms}}, only: {total: {failure_ratio: 0}}}}
+    rules: {regression: {metric: p95_ms}, stages: {only: {regression: {metric: p95_ms}}}}
 """
 
 MESSAGES = {
@@ -116,6 +121,8 @@ MESSAGES = {
     "test_case[two_mistakes]": "load: Idle has no tasks; decorate at least one method with @task\nshape: None is not",
     "test_stage": "thresholds.yaml:7: $.scenarios.stage.stages.onyl: the shape has no such stage; did you mean 'only'? "
     "its stages: only",
+    "test_rules": "thresholds.yaml:8: $.scenarios.rules: has rules for --perf-duet alone, so this run would check "
+    "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet",
     "test_which": "load(): no scenario was given; scenarios of this test: bad, stage",
     "test_unmarked": "test_load.py::test_unmarked: load() needs a test marked with @pytest.mark.perf that has load",
     "test_dynamic": "test_load.py::test_dynamic: load() needs a test marked with @pytest.mark.perf that has load",

@@ -62,7 +62,7 @@ def test_every_option_is_documented_and_every_documented_option_exists(run_here)
 
 
 def test_the_example_of_a_thresholds_file_is_valid_and_shows_every_block():
-    (example,) = [block for block in blocks(DOCS["thresholds.md"], "yaml") if "scenarios:" in block]
+    example, _ = [block for block in blocks(DOCS["thresholds.md"], "yaml") if "scenarios:" in block]
     scenario = parse_thresholds(example, "docs/thresholds.md").scenarios["spike"]
     assert {limit.kind for limit in scenario.thresholds} == {"total", "request", "counter"}
     assert any(limit.stage for limit in scenario.thresholds)
@@ -72,7 +72,7 @@ def test_the_example_of_a_thresholds_file_is_valid_and_shows_every_block():
 
 def test_every_metric_is_documented_and_every_documented_metric_exists():
     documented = set(first_column(DOCS["thresholds.md"], "Metrics"))
-    named = set(threshold_schema()["$defs"]["block"]["properties"]) - OPTIONS_OF_A_LIMIT
+    named = {name for name in threshold_schema()["$defs"]["block"]["properties"] if is_metric(name)}
     assert {re.sub(r"^p[0-9.]+_ms$", "pNN_ms", name) for name in named} == documented
     assert all(is_metric(name.replace("NN", "95")) for name in documented)
 
@@ -91,6 +91,18 @@ def test_the_limits_of_the_generator_are_documented_with_their_defaults():
 def test_the_rules_of_a_comparison_are_documented():
     documented = [name for name, *_ in rows(DOCS["thresholds.md"], "Rules of a comparison")]
     assert "`, `".join(documented).split("`, `") == [field.name for field in fields(BaselineRules)]
+
+
+def test_the_rules_of_a_duet_are_documented():
+    documented = [name for name, *_ in rows(DOCS["thresholds.md"], "Rules of a duet")]
+    rule, duet = (threshold_schema()["$defs"]["rule"], threshold_schema()["$defs"]["scenario"]["properties"]["duet"])
+    assert documented == [*rule["properties"], *duet["properties"]]
+
+
+def test_the_example_of_rules_of_a_duet_is_valid():
+    *_, example = [block for block in blocks(DOCS["thresholds.md"], "yaml") if "scenarios:" in block]
+    scenario = parse_thresholds(example, "docs/thresholds.md").scenarios["steady"]
+    assert {rule.metric for rule in scenario.regressions} >= {"p95_ms", "cpu_ms", "failure_ratio", "count"}
 
 
 def test_every_kind_of_finding_is_documented_with_its_severities():

@@ -284,10 +284,11 @@ _KEYS = st.sampled_from(
             "allow_no_data",
             "max_cpu_ratio",
         ),
+        *("regression", "duet", "looks", "fail_from_round", "metric", "max_change", "max_change_ratio"),
     ]
 )
 _VALUES = st.recursive(
-    st.sampled_from([None, True, 0, 1, -1, 0.5, 10**400, float("nan"), "warn", "", "5", "é\n"]),
+    st.sampled_from([None, True, 0, 1, -1, 0.5, 10**400, float("nan"), "warn", "p95_ms", "", "5", "é\n"]),
     lambda inner: st.dictionaries(_KEYS, inner, max_size=4) | st.lists(inner, max_size=2),
     max_leaves=20,
 )
@@ -313,4 +314,4 @@ def _parses_or_is_refused(text: str) -> None:
         problems = err.problems
     assert bool(problems) != bool(scenarios)
     assert all(problem.startswith(f"{NAME}:") for problem in problems)
-    assert all(scenario.thresholds for scenario in scenarios)
+    assert all(scenario.thresholds or scenario.regressions for scenario in scenarios)
