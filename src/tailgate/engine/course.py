@@ -60,7 +60,8 @@ class Course:
 
     def results(self) -> tuple[RunResult, ...]:
         """Play the run and return what was measured on each arm."""
-        with Interrupts() as interrupts, each_message_once(), collected():
+        # First what takes a while in a large process, and must not count as a loop that somebody blocks.
+        with collected(), Interrupts() as interrupts, each_message_once():
             try:
                 for arm in self._arms:
                     arm.begin()

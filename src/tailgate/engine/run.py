@@ -13,6 +13,7 @@ from tailgate.errors import BadInput
 from tailgate.run import RunResult
 from tailgate.shapes import is_open
 
+_CLOSED = "load: a duet needs tasks that arrive at a rate, and this shape has users that loop; pass Arrivals"
 _SEED = 1
 """The same arrivals in every run: one thing less in which two runs differ."""
 
@@ -68,7 +69,7 @@ def run_duet(
     Raises:
         BadInput: The tasks of the plan do not arrive at a rate, or nobody answers at one of the hosts.
     """
-    problems = [] if is_open(plan.stages) else ["load: a duet needs tasks that arrive at a rate; use Arrivals"]
+    problems = [] if is_open(plan.stages) else [_CLOSED]
     for host in hosts:
         try:
             check_host(host)
@@ -76,8 +77,8 @@ def run_duet(
             problems += error.problems
     if problems:
         raise BadInput(problems)
-    bases = tuple(host.rstrip("/") for host in hosts)
-    run = _DuetRun(plan, bases, monitor, seed=seed, test=test, scenario=scenario, warmup_s=warmup_s)
+    urls = tuple(host.rstrip("/") for host in hosts)
+    run = _DuetRun(plan, urls, monitor, seed=seed, test=test, scenario=scenario, warmup_s=warmup_s)
     base, candidate = run.results()
     return base, candidate
 
