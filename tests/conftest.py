@@ -2,8 +2,12 @@
 
 import signal
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+
+from tailgate.errors import BadInput
+from tailgate.stack.docker import check_engine
 
 pytest_plugins = ["pytester"]
 
@@ -20,3 +24,18 @@ def _signals_that_arrive() -> Iterator[None]:
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``docker`` where no Docker answers."""
+    if item.get_closest_marker("docker") and (reason := _why_no_docker()):
+        pytest.skip(reason)
+
+
+@cache
+def _why_no_docker() -> str:
+    try:
+        check_engine()
+    except BadInput as missing:
+        return str(missing)
+    return ""

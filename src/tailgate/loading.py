@@ -65,8 +65,11 @@ class RunningTarget:
 
 @pytest.fixture
 def perf_target(request: pytest.FixtureRequest) -> Target | None:
-    """What ``load`` loads when it is given no host: the URL of ``--perf-stack``; override it to yield your stack."""
+    """What ``load`` loads when it is given no host: what ``--perf-stack`` says; override it to yield your stack."""
     choice = str(request.config.getoption("perf_stack"))
+    if choice == "docker":
+        containers: Target = request.getfixturevalue("perf_compose_stack")
+        return containers
     return RunningTarget(choice.rstrip("/")) if "://" in choice else None
 
 

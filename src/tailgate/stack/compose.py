@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.stack.containers import LOOPBACK, Container, render_end, render_health
-from tailgate.stack.docker import check_engine, environment, inspect, last_lines, run_docker
+from tailgate.stack.docker import check_engine, environment, inspect, run_docker
 from tailgate.stack.sandbox import Sandbox
 from tailgate.stack.stack import Stack
 
@@ -21,6 +22,7 @@ START_TIMEOUT_S = 120
 UP = f"up --detach --wait --wait-timeout {START_TIMEOUT_S}"
 """The subcommand that starts a project; ``--build`` or ``--no-build`` may follow."""
 LOG_LINES = 20
+MESSAGES = 3
 _LABEL = "com.docker.compose"
 
 
@@ -92,6 +94,8 @@ class ComposeProject:
         start = time.monotonic()
         try:
             yield
+        except BadInput:
+            raise
         except Exception as err:
             raise self._explain(str(err), waited_s=time.monotonic() - start) from err
 
@@ -126,9 +130,9 @@ class ComposeProject:
     def _explain(self, output: str, *, waited_s: float) -> TailgateError:
         """Say why a start failed, from the states of the containers: what compose writes changes with versions."""
         found = self._inspect()
-        told = last_lines(output.removesuffix('""".'), 3)
+        failed = f"docker compose cannot start the containers of {', '.join(self._files)}: {_errors(output)}"
         if not found:
-            return BadInput([f"docker compose cannot make the containers of {', '.join(self._files)}:\n{told}"])
+            return BadInput([f"{failed}; is each image named right, and can its registry be reached?"])
         if problems := sorted(filter(None, map(_problem, found))):
             _, name, problem, identity = problems[0]
             return StackNotReady(
@@ -138,7 +142,7 @@ class ComposeProject:
                 last_error=problem,
                 log_tail=Container(name, identity).log_tail(LOG_LINES),
             )
-        return TailgateError(f"docker compose cannot start the containers of {', '.join(self._files)}:\n{told}")
+        return TailgateError(failed)
 
 
 def _problem(container: Mapping[str, Any]) -> tuple[int, str, str, str] | None:
@@ -152,6 +156,13 @@ def _problem(container: Mapping[str, Any]) -> tuple[int, str, str, str] | None:
     else:
         return None
     return rank, _service(container), problem, container["Id"]
+
+
+def _errors(output: str) -> str:
+    """Return the lines that tell of errors, or else the last one; without what pytest-docker puts around them."""
+    lines = [line.strip() for line in output.removesuffix('""".').splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b|\bfailed\b", line, flags=re.IGNORECASE)]
+    return "; ".join(errors[-MESSAGES:] or lines[-1:])
 
 
 def _service(container: Mapping[str, Any]) -> str:

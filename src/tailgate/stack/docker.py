@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from tailgate.errors import BadInput, TailgateError
 ANSWER_TIMEOUT_S = 60.0
 """The engine answers in milliseconds; on a machine under load a container may take seconds to start or stop."""
 ENGINE_TIMEOUT_S = 10.0
+PULL_TIMEOUT_S = 600.0
 INSTEAD = "or use --perf-stack=embedded, which needs none"
 
 
@@ -41,7 +43,7 @@ def run_docker(*arguments: str, with_errors: bool = False, timeout_s: float = AN
     except (OSError, subprocess.TimeoutExpired) as err:
         raise TailgateError(f"docker {' '.join(arguments)}: {err}") from err
     if done.returncode:
-        raise TailgateError(f"docker {' '.join(arguments)}: {last_lines(done.stderr or done.stdout, 1)}")
+        raise TailgateError(f"docker {' '.join(arguments)}: {last_line(done.stderr or done.stdout)}")
     return done.stdout
 
 
@@ -66,6 +68,21 @@ def check_engine() -> None:
         raise BadInput([message]) from err
     if version.lstrip("v").startswith(("0.", "1.")):
         raise BadInput([f"docker compose is version {version}, wanted 2 or later; update it, {INSTEAD}"])
+
+
+def require_image(name: str) -> None:
+    """Make sure that an image is there, or pull it.
+
+    Raises:
+        BadInput: It is not there and cannot be pulled.
+    """
+    with contextlib.suppress(TailgateError):
+        run_docker("image", "inspect", name)
+        return
+    try:
+        run_docker("image", "pull", "--quiet", name, timeout_s=PULL_TIMEOUT_S)
+    except TailgateError as err:
+        raise BadInput([f"the image {name!r} is not here and cannot be pulled: {err}"]) from err
 
 
 def inspect(containers: Sequence[str]) -> list[dict[str, Any]]:
@@ -98,13 +115,13 @@ def read_cpu_s(container: str) -> float:
     try:
         return float(json.loads(body)["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
     except (ValueError, KeyError) as err:
-        told = last_lines((body or head).decode(errors="replace"), 1)
+        told = last_line((body or head).decode(errors="replace"))
         raise TailgateError(f"no processor time of container {container[:12]}: {told}") from err
 
 
-def last_lines(text: str, count: int) -> str:
-    """Return the last lines of ``text`` that are not empty."""
-    return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-count:])
+def last_line(text: str) -> str:
+    """Return the last line of ``text`` that is not empty."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
