@@ -1,7 +1,5 @@
 """A duet in the reports: record, terminal, Markdown, JUnit."""
 
-
-
 import json
 import math
 import re
