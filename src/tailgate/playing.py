@@ -16,6 +16,7 @@ from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.percentiles import percentile
 from tailgate.reports.progress import Progress
 from tailgate.run import RunResult
+from tailgate.stack.builds import named_failures
 from tailgate.stack.cores import pinned, share_cores, usable_cores
 from tailgate.turns import machine_turn
 
@@ -107,7 +108,7 @@ def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round
     with ExitStack() as exits:
         targets: dict[str, Target] = {}
         for build in order:
-            with pinned(cores.of(build.name) if cores else None):
+            with pinned(cores.of(build.name) if cores else None), named_failures(build):
                 targets[build.name] = exits.enter_context(duet.start(build))
         meters = {name: exits.enter_context(closing(Meter(target))) for name, target in targets.items()}
         monitor = _DuetMonitor(line, f"{duet.scenario.name}, round {number}", meters[base.name], meters[candidate.name])

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailgate.errors import BadInput, TailgateError
+from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.fingerprint import take_commit
 from tailgate.stack.probes import http_answers
 from tailgate.stack.process import POLL_S, Process
@@ -182,6 +182,26 @@ def check_out(revision: Revision, sandbox: Sandbox, *, requirements: Sequence[st
         python=python,
         notes=(*_note_submodules(tree), *_note_packages(python)),
     )
+
+
+@contextlib.contextmanager
+def named_failures(build: Build) -> Iterator[None]:
+    """Have what is started here, and is not ready in time, say of which build it is.
+
+    Raises:
+        StackNotReady: What was raised, with the build.
+    """
+    try:
+        yield
+    except StackNotReady as err:
+        raise StackNotReady(
+            build=str(build),
+            service=err.service,
+            url=err.url,
+            waited_s=err.waited_s,
+            last_error=err.last_error,
+            log_tail=err.log_tail,
+        ) from None
 
 
 def _running_builds(reference: str) -> tuple[Build, Build]:
