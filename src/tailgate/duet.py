@@ -25,8 +25,8 @@ from tailgate.duet_changes import doubt, from_latency, from_name, from_rate, not
 from tailgate.duet_join import join_rounds
 from tailgate.duet_judge import judge_duet, raise_for_duet
 from tailgate.duet_rounds import BASELINE, CANDIDATE, ArmRound, Mark, Round, Timeline, inject, why_nothing
-from tailgate.duet_validity import MOSTLY_FAILED, find_duet_reasons
-from tailgate.model import TOTAL, Change, Outcome, RegressionRule, Scenario, Severity, Window
+from tailgate.duet_validity import FEWEST, MOSTLY_FAILED, find_duet_reasons
+from tailgate.model import TOTAL, Change, Outcome, RegressionRule, Scenario, Severity, Window, render_figure
 from tailgate.percentiles import quantile_of
 
 __all__ = [
@@ -134,8 +134,10 @@ class _Comparing:
         asked = {change.subject for change in changes if change.rule.metric == "failure_ratio"}
         windows = self._time.windows()
         for key in self._time.keys:
-            base, candidate = _failure_ratios(*self._time.arms(key), windows)
-            if candidate - base > MOSTLY_FAILED and key not in asked:
+            base, candidate = self._time.arms(key)
+            before, after = _failure_ratios(base, candidate, windows)
+            sent = min(len(arm.scheduled_s) for arm in (base, candidate))
+            if after - before > MOSTLY_FAILED and sent >= FEWEST and key not in asked:
                 rule = RegressionRule(kind="request", subject=key, metric="failure_ratio", max_change=MOSTLY_FAILED)
                 yield self._of_arms(rule, windows, key)
 
@@ -229,9 +231,10 @@ class _Comparing:
             return ""
         if base_failed - candidate_failed <= _EXCESS * beyond and base_failed < beyond:
             return ""
+        before, after = (render_figure("failure_ratio", ratio) for ratio in (base_failed, candidate_failed))
         return (
-            f"{100 * base_failed:.2g} % of the baseline's requests failed, {100 * candidate_failed:.2g} % of the "
-            "candidate's: a failure counts as the timeout, so the baseline may look slower than it is"
+            f"{before} of the baseline's requests failed, {after} of the candidate's: a failure counts as the timeout, "
+            "so the baseline may look slower than it is"
         )
 
 

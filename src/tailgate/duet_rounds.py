@@ -158,8 +158,8 @@ class Timeline:
 
     @cached_property
     def _columns(self) -> tuple[Columns, Columns]:
-        base = self._join([played.base.run.samples for played in self._rounds])
-        return base, self._join([played.candidate.run.samples for played in self._rounds])
+        base = self._join([_within(played.base.run.samples) for played in self._rounds])
+        return base, self._join([_within(played.candidate.run.samples) for played in self._rounds])
 
     def _join(self, parts: Sequence[Samples]) -> Columns:
         starts = [part.start_s + offset_s for part, offset_s in zip(parts, self._offsets_s, strict=True)]
@@ -192,6 +192,11 @@ def why_nothing(rule: RegressionRule, time: Timeline) -> str:
     if "*" not in rule.subject and len(keys) > 1:
         return f"the name is ambiguous, write one of: {', '.join(keys)}"
     return "" if keys else f"no request of that name; seen: {', '.join(time.keys) or 'none'}"
+
+
+def _within(samples: Samples) -> Samples:
+    """Leave out what users sent at their start, before the clock of the round began."""
+    return samples.select(samples.start_s >= 0)
 
 
 def _arm(columns: Columns, chosen: slice | npt.NDArray[np.bool_]) -> Arm:

@@ -17,8 +17,8 @@ MOSTLY_FAILED = 0.5
 _MOST_UNLIKE_RATIO = 0.02
 _SURE_Z = 5.0
 """Normal quantile beyond which chance is no explanation: one in three million."""
-_FEWEST = 20
-"""Requests of a name in one arm beyond which a fair coin does not leave the other arm without any."""
+FEWEST = 20
+"""Requests of a name in one arm from which on a fair coin does not leave the other arm without any, or all to fail."""
 _ADVICE = "compare only what both serve, with tags=..."
 
 
@@ -33,8 +33,8 @@ class _Tried:
 
     @property
     def is_broken(self) -> bool:
-        """Whether most of them failed."""
-        return self.failed > MOSTLY_FAILED * self.sent
+        """Whether most of them failed, and not by chance."""
+        return self.sent >= FEWEST and self.failed > MOSTLY_FAILED * self.sent
 
     def __str__(self) -> str:
         error = f" ({self.error})" if self.error else ""
@@ -54,7 +54,7 @@ def find_duet_reasons(rounds: Sequence[Round], scenario: Scenario) -> tuple[str,
     candidate = join_rounds([played.candidate.run for played in rounds])
     return (
         *_of_rounds(rounds, scenario),
-        *_unlike_work(base, candidate),
+        *_unlike_work(rounds),
         *_unlike_requests(base, candidate),
         *_without_subject(Timeline(rounds), scenario),
     )
@@ -69,20 +69,23 @@ def _of_rounds(rounds: Sequence[Round], scenario: Scenario) -> Iterator[str]:
             yield f"{' and '.join(where)}, round {number}: {reason}"
 
 
-def _unlike_work(base: RunResult, candidate: RunResult) -> Iterator[str]:
-    """Compare how many requests came of each task that the coin gave to an arm.
+def _unlike_work(rounds: Sequence[Round]) -> Iterator[str]:
+    """Compare how many requests came of each task that an arm was sent.
 
     Not the arms with one another: a coin gives them unequal numbers of tasks. How many requests a task makes varies by
     about as much as there are on average, at most.
     """
-    tasks = [run.generator.due or 0 for run in (base, candidate)]
+    arms = [played.base.run for played in rounds], [played.candidate.run for played in rounds]
+    tasks = [sum((run.generator.due or 0) - (run.generator.unsent or 0) for run in runs) for runs in arms]
     if not all(tasks):
         return
-    each = [len(run.samples) / due for run, due in zip((base, candidate), tasks, strict=True)]
-    chance = _SURE_Z * math.sqrt(sum(1 / due for due in tasks))
+    each = [sum(len(run.samples) for run in runs) / sent for runs, sent in zip(arms, tasks, strict=True)]
+    chance = _SURE_Z * math.sqrt(sum(1 / sent for sent in tasks))
     if abs(each[1] - each[0]) > (_MOST_UNLIKE_RATIO + chance) * max(each):
-        told = (f"{one:.2f} requests for each of {count_of(due, 'task')}" for one, due in zip(each, tasks, strict=True))
-        yield f"the arms did not do the same work: {' in the baseline and '.join(told)} in the candidate"
+        base, candidate = (
+            f"{one:.2f} requests for each of {count_of(sent, 'task')}" for one, sent in zip(each, tasks, strict=True)
+        )
+        yield f"the arms did not do the same work: {base} in the baseline, {candidate} in the candidate; {_ADVICE}"
 
 
 def _unlike_requests(base: RunResult, candidate: RunResult) -> Iterator[str]:
@@ -90,11 +93,11 @@ def _unlike_requests(base: RunResult, candidate: RunResult) -> Iterator[str]:
     for key in sorted({*base.samples.keys, *candidate.samples.keys}):
         before, after = (_tried(run, key) for run in (base, candidate))
         for name, none, other in ((BASELINE, before, after), (CANDIDATE, after, before)):
-            if not none.sent and other.sent >= _FEWEST:
+            if not none.sent and other.sent >= FEWEST:
                 yield f"{name}: {key} was never sent, {other.sent:,} times in the other arm; {_ADVICE}"
         if before.is_broken and after.is_broken:
             yield f"{key} {before} in the baseline and {after} in the candidate: there is nothing to compare"
-        elif before.is_broken and before.sent >= _FEWEST:
+        elif before.is_broken:
             yield f"{BASELINE}: {key} {before}: its API may differ; {_ADVICE}"
 
 

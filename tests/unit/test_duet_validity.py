@@ -1,0 +1,170 @@
+"""Every reason why a duet cannot tell how its builds compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from tailgate.duet import Round, find_duet_reasons
+from tailgate.model import ErrorCount, RegressionRule, Severity
+from tailgate.run import RunFacts
+from tailgate.samples import Outcome
+from tests.unit.duet_examples import rounds, rule, scenario, swap, with_run, with_samples
+from tests.unit.duet_streams import CI, stream
+
+ADVICE = "compare only what both serve, with tags=..."
+NOT_FOUND = (ErrorCount(where="POST Buy", error="HTTP status 404", count=9_999),)
+
+
+@cache
+def play(count: int = 2) -> tuple[Round, ...]:
+    return rounds(stream(1, CI, duration_s=5, rounds=count))
+
+
+def reasons(played: Sequence[Round], *rules: RegressionRule) -> list[str]:
+    return list(find_duet_reasons(played, scenario(*rules)))
+
+
+def with_candidate(played: Sequence[Round], change, number: int | None = None) -> tuple[Round, ...]:
+    """The rounds, or the one of that number, with the candidate changed."""
+    return tuple(
+        replace(one, candidate=change(one.candidate)) if number in {None, place} else one
+        for place, one in enumerate(played, 1)
+    )
+
+
+def with_base(played: Sequence[Round], change, number: int | None = None) -> tuple[Round, ...]:
+    return swap(with_candidate(swap(played), change, number))
+
+
+def missing(arm):
+    """The arm without the second of its requests."""
+    return with_run(arm, samples=arm.run.samples.select(arm.run.samples.key_index == 0))
+
+
+def broken(arm):
+    """The arm, with all requests of the second name failed at once."""
+    samples = arm.run.samples
+    failed = np.where(samples.key_index == 1, Outcome.FAILURE, samples.outcome).astype(np.uint8)
+    return with_run(with_samples(arm, outcome=failed), errors=NOT_FOUND)
+
+
+def dead(arm):
+    return with_run(arm, facts=RunFacts(stack_deaths=("service 'product' ended with exit code 1",)))
+
+
+def late(arm):
+    return with_run(arm, generator=replace(arm.run.generator, loop_lag_p99_ms=900.0, blocked_ratio=0.3))
+
+
+def sent(tasks: int):
+    return lambda arm: with_run(arm, generator=replace(arm.run.generator, due=tasks, unsent=0))
+
+
+def test_a_duet_that_went_well_is_valid():
+    assert reasons(play()) == []
+    assert reasons(swap(play())) == []
+
+
+def test_a_reason_says_in_which_arm_and_round():
+    assert reasons(with_candidate(play(), dead, 2)) == ["candidate, round 2: service 'product' ended with exit code 1"]
+    assert reasons(with_base(play(), dead, 1)) == ["baseline, round 1: service 'product' ended with exit code 1"]
+
+
+def test_what_both_arms_say_of_the_one_generator_is_told_once():
+    found = reasons(with_base(with_candidate(play(), late, 2), late, 2))
+
+    assert found[-1] == (
+        "baseline and candidate, round 2: generator saturated: its event loop stood still for 30 % of the time, "
+        "allowed are 5 %; users must not block, as time.sleep and requests do"
+    )
+    assert [reason for reason in found if "stood still" in reason] == found[-1:]
+
+
+def test_a_request_that_the_baseline_does_not_serve_makes_no_candidate_look_better():
+    (reason,) = reasons(with_base(play(1), broken))
+
+    count = int(np.count_nonzero(play(1)[0].base.run.samples.within(play(1)[0].base.run.window).key_index))
+    assert reason == (f"baseline: POST Buy failed {count} of {count} (HTTP status 404): its API may differ; {ADVICE}")
+
+
+def test_a_request_that_the_candidate_breaks_is_no_reason_but_a_finding():
+    assert reasons(with_candidate(play(1), broken)) == []
+
+
+def test_a_request_that_fails_in_both_arms_compares_nothing():
+    (reason,) = reasons(with_base(with_candidate(play(1), broken), broken))
+
+    assert reason.startswith("POST Buy failed ")
+    assert reason.endswith(" (HTTP status 404) in the candidate: there is nothing to compare")
+
+
+def test_a_request_that_was_sent_to_one_arm_alone_is_named():
+    first, _ = reasons(with_base(play(1), missing))
+    count = int(np.count_nonzero(play(1)[0].candidate.run.samples.within(play(1)[0].candidate.run.window).key_index))
+
+    assert first.startswith("the arms did not do the same work: ")
+    assert reasons(with_base(play(1), missing))[1] == (
+        f"baseline: POST Buy was never sent, {count} times in the other arm; {ADVICE}"
+    )
+    assert reasons(with_candidate(play(1), missing))[1].startswith("candidate: POST Buy was never sent, ")
+
+
+def test_a_rare_request_may_miss_one_arm_or_fail_by_chance():
+    def rare(arm):
+        return with_samples(arm, key_index=(np.arange(len(arm.run.samples)) == 700).astype(np.int32))
+
+    played = with_base(with_candidate(play(1), rare), rare)
+
+    assert reasons(with_base(played, missing)) == []
+    assert reasons(with_base(played, broken)) == []
+
+
+def test_arms_whose_tasks_made_unlike_numbers_of_requests_did_not_do_the_same():
+    played = with_base(with_candidate(play(1), sent(1_000)), sent(2_000))
+    base, candidate = (len(arm.run.samples) for arm in played[0].arms)
+
+    (reason,) = reasons(played)
+    assert reason == (
+        f"the arms did not do the same work: {base / 2_000:.2f} requests for each of 2,000 tasks in the baseline, "
+        f"{candidate / 1_000:.2f} requests for each of 1,000 tasks in the candidate; {ADVICE}"
+    )
+
+
+def test_arms_may_differ_as_a_coin_makes_them_and_as_tasks_vary():
+    base, candidate = (len(arm.run.samples) for arm in play(1)[0].arms)
+
+    assert reasons(with_base(with_candidate(play(1), sent(candidate)), sent(round(1.1 * base)))) == []
+
+
+def test_tasks_that_could_not_be_sent_made_no_requests():
+    unsent = 3_000 - len(play(1)[0].candidate.run.samples)
+
+    def busy(arm):
+        return with_run(arm, generator=replace(arm.run.generator, due=3_000, unsent=unsent))
+
+    (reason,) = reasons(with_candidate(play(1), busy))
+
+    assert reason.startswith(f"candidate, round 1: {unsent:,} of 3,000 tasks that were due were not sent, since every")
+
+
+def test_rounds_of_which_nobody_counted_the_tasks_are_not_compared_by_them():
+    def uncounted(arm):
+        return with_run(arm, generator=replace(arm.run.generator, due=None, unsent=None))
+
+    assert reasons(with_base(with_candidate(play(1), uncounted), uncounted)) == []
+
+
+def test_a_rule_about_something_that_was_never_there_is_a_reason():
+    asked = rule(kind="request", subject="Sell"), rule(stage="hold"), rule("count", kind="counter", subject="lost")
+    where = "nothing to compare (thresholds.yaml:5)"
+
+    assert reasons(play(), *asked) == [
+        f"Sell: {where}: no request of that name; seen: GET Home, POST Buy",
+        f"total: {where}: the shape has no stage 'hold'; its stages: arrivals",
+        f"lost: {where}: it was never counted in either arm; there are these counters: sold",
+    ]
+    assert reasons(play(), *(replace(one, severity=Severity.INFO) for one in asked)) == []
