@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tailgate.duet_join import join_rounds
 from tailgate.duet_rounds import BASELINE, CANDIDATE, Round, Timeline, why_nothing
 from tailgate.model import Scenario, Severity, count_of
 from tailgate.run import RunResult
@@ -50,11 +49,10 @@ def find_duet_reasons(rounds: Sequence[Round], scenario: Scenario) -> tuple[str,
         rounds: At least one, in the order in which they were played.
         scenario: Whose limits of the generator hold for each arm of each round.
     """
-    base = join_rounds([played.base.run for played in rounds])
-    candidate = join_rounds([played.candidate.run for played in rounds])
+    base, candidate = ([arm.run for arm in arms] for arms in zip(*(played.arms for played in rounds), strict=True))
     return (
         *_of_rounds(rounds, scenario),
-        *_unlike_work(rounds),
+        *_unlike_work(base, candidate),
         *_unlike_requests(base, candidate),
         *_without_subject(Timeline(rounds), scenario),
     )
@@ -69,29 +67,30 @@ def _of_rounds(rounds: Sequence[Round], scenario: Scenario) -> Iterator[str]:
             yield f"{' and '.join(where)}, round {number}: {reason}"
 
 
-def _unlike_work(rounds: Sequence[Round]) -> Iterator[str]:
+def _unlike_work(base: Sequence[RunResult], candidate: Sequence[RunResult]) -> Iterator[str]:
     """Compare how many requests came of each task that an arm was sent.
 
     Not the arms with one another: a coin gives them unequal numbers of tasks. How many requests a task makes varies by
     about as much as there are on average, at most.
     """
-    arms = [played.base.run for played in rounds], [played.candidate.run for played in rounds]
-    tasks = [sum((run.generator.due or 0) - (run.generator.unsent or 0) for run in runs) for runs in arms]
+    tasks = [sum((run.generator.due or 0) - (run.generator.unsent or 0) for run in runs) for runs in (base, candidate)]
     if not all(tasks):
         return
-    each = [sum(len(run.samples) for run in runs) / sent for runs, sent in zip(arms, tasks, strict=True)]
+    # Users may have sent requests when they were started, before the first task was due.
+    made = [sum(int((run.samples.start_s >= 0).sum()) for run in runs) for runs in (base, candidate)]
+    each = [requests / sent for requests, sent in zip(made, tasks, strict=True)]
     chance = _SURE_Z * math.sqrt(sum(1 / sent for sent in tasks))
     if abs(each[1] - each[0]) > (_MOST_UNLIKE_RATIO + chance) * max(each):
-        base, candidate = (
+        before, after = (
             f"{one:.2f} requests for each of {count_of(sent, 'task')}" for one, sent in zip(each, tasks, strict=True)
         )
-        yield f"the arms did not do the same work: {base} in the baseline, {candidate} in the candidate; {_ADVICE}"
+        yield f"the arms did not do the same work: {before} in the baseline, {after} in the candidate; {_ADVICE}"
 
 
-def _unlike_requests(base: RunResult, candidate: RunResult) -> Iterator[str]:
-    """Find requests that the baseline does not serve, or that only one arm was sent."""
-    for key in sorted({*base.samples.keys, *candidate.samples.keys}):
-        before, after = (_tried(run, key) for run in (base, candidate))
+def _unlike_requests(base: Sequence[RunResult], candidate: Sequence[RunResult]) -> Iterator[str]:
+    """Find requests that the baseline does not serve, or that only one arm was sent, at any time."""
+    for key in sorted({key for run in (*base, *candidate) for key in run.samples.keys}):
+        before, after = (_try(runs, key) for runs in (base, candidate))
         for name, none, other in ((BASELINE, before, after), (CANDIDATE, after, before)):
             if not none.sent and other.sent >= FEWEST:
                 yield f"{name}: {key} was never sent, {other.sent:,} times in the other arm; {_ADVICE}"
@@ -101,12 +100,14 @@ def _unlike_requests(base: RunResult, candidate: RunResult) -> Iterator[str]:
             yield f"{BASELINE}: {key} {before}: its API may differ; {_ADVICE}"
 
 
-def _tried(run: RunResult, key: str) -> _Tried:
-    if key not in run.samples.keys:
-        return _Tried(sent=0, failed=0, error="")
-    mine = run.samples.of_key(key)
-    error = next((error.error for error in run.errors if error.where == key), "")
-    return _Tried(sent=len(mine), failed=mine.failures, error=error)
+def _try(runs: Sequence[RunResult], key: str) -> _Tried:
+    mine = [run.samples.of_key(key) for run in runs if key in run.samples.keys]
+    errors = [error for run in runs for error in run.errors if error.where == key]
+    return _Tried(
+        sent=sum(map(len, mine)),
+        failed=sum(samples.failures for samples in mine),
+        error=max(errors, key=lambda error: error.count).error if errors else "",
+    )
 
 
 def _without_subject(time: Timeline, scenario: Scenario) -> Iterator[str]:

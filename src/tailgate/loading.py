@@ -227,7 +227,8 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
-        plan = replace(plan, tracer=begin_run(self._item, limits.name))
+        tracer = begin_run(self._item, limits.name)
+        plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
         line = ProgressLine(config)
         monitor = RunMonitor(
             line=line,
@@ -286,8 +287,8 @@ def _check_limits(limits: Scenario) -> None:
 def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:
     """Refuse limits, rules and actions for stages that the shape does not have."""
     names = [stage.name for stage in plan.stages]
-    asked = (*limits.thresholds, *limits.regressions)
-    patterns = {limit.stage: limit.source for limit in asked if limit.stage is not None}
+    patterns = {limit.stage: limit.source for limit in limits.thresholds if limit.stage is not None}
+    patterns |= {rule.stage: rule.source for rule in limits.regressions if rule.stage is not None}
     problems = [
         f"{source}: $.scenarios.{limits.name}.stages.{pattern}: the shape has no such stage; "
         f"{unknown_name('its stages', pattern, names)}"

@@ -87,7 +87,7 @@ def test_what_both_arms_say_of_the_one_generator_is_told_once():
 def test_a_request_that_the_baseline_does_not_serve_makes_no_candidate_look_better():
     (reason,) = reasons(with_base(play(1), broken))
 
-    count = int(np.count_nonzero(play(1)[0].base.run.samples.within(play(1)[0].base.run.window).key_index))
+    count = int(np.count_nonzero(play(1)[0].base.run.samples.key_index))
     assert reason == (f"baseline: POST Buy failed {count} of {count} (HTTP status 404): its API may differ; {ADVICE}")
 
 
@@ -104,7 +104,7 @@ def test_a_request_that_fails_in_both_arms_compares_nothing():
 
 def test_a_request_that_was_sent_to_one_arm_alone_is_named():
     first, _ = reasons(with_base(play(1), missing))
-    count = int(np.count_nonzero(play(1)[0].candidate.run.samples.within(play(1)[0].candidate.run.window).key_index))
+    count = int(np.count_nonzero(play(1)[0].candidate.run.samples.key_index))
 
     assert first.startswith("the arms did not do the same work: ")
     assert reasons(with_base(play(1), missing))[1] == (
@@ -168,3 +168,23 @@ def test_a_rule_about_something_that_was_never_there_is_a_reason():
         f"lost: {where}: it was never counted in either arm; there are these counters: sold",
     ]
     assert reasons(play(), *(replace(one, severity=Severity.INFO) for one in asked)) == []
+
+
+def test_what_users_send_when_they_are_started_is_no_work_that_was_due():
+    def with_logins(count: int):
+        def change(arm):
+            samples = arm.run.samples
+            is_login = np.arange(len(samples)) < count
+            index = np.where(is_login, 2, samples.key_index).astype(np.int32)
+            start_s = np.where(is_login, -1.0, samples.start_s)
+            return with_samples(arm, keys=(*samples.keys, "POST Login"), key_index=index, start_s=start_s)
+
+        return change
+
+    def counted(arm):
+        samples = arm.run.samples
+        return with_run(arm, generator=replace(arm.run.generator, due=int((samples.start_s >= 0).sum())))
+
+    played = with_base(with_candidate(play(1), with_logins(600)), with_logins(5))
+
+    assert reasons(with_base(with_candidate(played, counted), counted)) == []
