@@ -227,8 +227,7 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
-        tracer = begin_run(self._item, limits.name)
-        plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
+        plan = replace(plan, tracer=begin_run(self._item, limits.name))
         line = ProgressLine(config)
         monitor = RunMonitor(
             line=line,
