@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -79,6 +79,8 @@ class Baseline:
     fingerprint: Mapping[str, Any]
     """Machine, system and versions; see ``tailgate.fingerprint``."""
     commit: Commit | None = None
+    tiers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Where the slowest requests spent their time: see ``tailgate.tiers.Usual``. Empty where no server told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,10 @@ def make_baseline(
         },
         fingerprint=dict(judged.fingerprint),
         commit=commit,
+        tiers={
+            key: {tier.name: _rounded(tier.slowest_ms) for tier in summary.tiers}
+            for key, summary in judged.tiers.items()
+        },
     )
 
 

@@ -21,14 +21,23 @@ from tailgate.model import (
     count_of,
 )
 from tailgate.run import RunResult
-from tailgate.tiers import explain_checks, summarise_tiers
+from tailgate.tiers import Usual, explain_checks, summarise_tiers
 from tailgate.validity import find_reasons
 from tailgate.windows import after_warmup, summarise
 
 
-def judge_run(run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, Any] | None = None) -> Judged:
-    """Return the run with its checks, reasons and verdict; raises nothing, whatever the verdict."""
-    checks = explain_checks(run, check_run(run, scenario))
+def judge_run(
+    run: RunResult, scenario: Scenario, *, fingerprint: Mapping[str, Any] | None = None, usual: Usual | None = None
+) -> Judged:
+    """Return the run with its checks, reasons and verdict; raises nothing, whatever the verdict.
+
+    Args:
+        run: What was measured.
+        scenario: Its limits.
+        fingerprint: Of this machine, to be reported.
+        usual: Where requests of saved runs spent their time, to be told beside a breach.
+    """
+    checks = explain_checks(run, check_run(run, scenario), usual)
     reasons = find_reasons(run, scenario, checks)
     in_window = run.samples.within(run.window)
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}

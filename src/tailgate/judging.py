@@ -55,9 +55,11 @@ class RunSlot:
         """Judge the run by its limits and beside saved ones."""
         from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
         from tailgate.judge import judge_run  # noqa: PLC0415
+        from tailgate.tiers import usual_tiers  # noqa: PLC0415
 
         config = item.config
-        judged = judge_run(self.run, self.scenario, fingerprint=take_fingerprint())
+        usual = usual_tiers(run.tiers for run in self.saved)
+        judged = judge_run(self.run, self.scenario, fingerprint=take_fingerprint(), usual=usual)
         self.judged, self.comparison = compare_with_saved(
             config, self.run, judged, self.scenario, load=self.identity, saved=self.saved
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,10 @@ differ by less than that."""
 Told = Iterable[tuple[str, Mapping[str, float]]]
 """What servers tell about requests: the ``X-Request-Id``, and the milliseconds that the request spent in each tier,
 from the first server on. What is told of one request several times, because it was redirected, is added up."""
+
+Usual = Mapping[str, Mapping[str, float]]
+"""Mean milliseconds in each tier, over the requests that took as long as the p95 or longer; by request key and
+``total``."""
 
 _MOST_DIGITS = 19
 _Mask = npt.NDArray[np.bool_]
@@ -60,11 +65,29 @@ def summarise_tiers(samples: Samples) -> dict[str, TierSummary]:
     return {key: summary for key, summary in summaries.items() if summary is not None}
 
 
-def explain_checks(run: RunResult, checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks, those of latencies that failed with what their slowest requests spent their time on."""
+def explain_checks(run: RunResult, checks: Iterable[Check], usual: Usual | None = None) -> tuple[Check, ...]:
+    """Return the checks, those of latencies that failed with what their slowest requests spent their time on.
+
+    Args:
+        run: A run whose samples have tiers, or not.
+        checks: Its checks.
+        usual: What the slowest requests of saved runs spent their time on.
+    """
     if run.samples.tier_ms is None:
         return tuple(checks)
-    return tuple(replace(check, breakdown=_explain(run, check)) if _is_slow(check) else check for check in checks)
+    return tuple(
+        replace(check, breakdown=_explain(run, check, usual or {})) if _is_slow(check) else check for check in checks
+    )
+
+
+def usual_tiers(saved: Iterable[Usual]) -> Usual:
+    """Return the medians of what saved runs tell, by request key and tier."""
+    times_ms: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for run in saved:
+        for key, tiers in run.items():
+            for tier, ms in tiers.items():
+                times_ms[key][tier].append(ms)
+    return {key: {tier: median(values) for tier, values in tiers.items()} for key, tiers in times_ms.items()}
 
 
 def _rows_by_number(samples: Samples) -> tuple[npt.NDArray[np.int64], int]:
@@ -127,25 +150,28 @@ def _is_slow(check: Check) -> bool:
     return check.outcome is CheckOutcome.FAIL and is_over_successes(check.threshold.metric)
 
 
-def _explain(run: RunResult, check: Check) -> str:
-    """Return which tier held the slowest requests of a check, and which grew since the run's first stage."""
+def _explain(run: RunResult, check: Check, usual: Usual) -> str:
+    """Return which tier held the slowest requests of a check, and which grew since saved runs or the first stage."""
     window, earlier = _windows_of(run, check.window)
     now = _slowest_of(run, window, check)
     if now is None:
         return ""
-    before = _slowest_of(run, earlier, check) if earlier is not None else None
     holder = max(now.tier_ms, key=lambda name: now.tier_ms[name])
     text = f"{holder} took {_ms(now.tier_ms[holder])} of {_ms(now.latency_ms)} ms in {_which(check, now)}"
-    if earlier is None or before is None:
-        return text
-    growth_ms = {name: ms - before.tier_ms.get(name, 0.0) for name, ms in now.tier_ms.items()}
+    if check.window == TOTAL and check.threshold.metric == "p95_ms" and check.subject in usual:
+        return text + _growth(now, usual[check.subject], holder, "saved runs")
+    before = _slowest_of(run, earlier, check) if earlier is not None else None
+    return text + _growth(now, before.tier_ms, holder, f"stage {earlier.name}") if earlier and before else text
+
+
+def _growth(now: _Slowest, before_ms: Mapping[str, float], holder: str, when: str) -> str:
+    """Return what to add about the tier that grew most since ``when``; nothing if it did not grow by much."""
+    growth_ms = {name: ms - before_ms.get(name, 0.0) for name, ms in now.tier_ms.items()}
     grown = max(growth_ms, key=lambda name: growth_ms[name])
     if growth_ms[grown] < MIN_GROWTH_RATIO * now.latency_ms:
-        return text
-    since = f"from {_ms(before.tier_ms.get(grown, 0.0))} ms in stage {earlier.name}"
-    if grown == holder:
-        return f"{text}, up {since}"
-    return f"{text}; {grown} grew most, {since} to {_ms(now.tier_ms[grown])} ms"
+        return ""
+    since = f"from {_ms(before_ms.get(grown, 0.0))} ms in {when}"
+    return f", up {since}" if grown == holder else f"; {grown} grew most, {since} to {_ms(now.tier_ms[grown])} ms"
 
 
 def _which(check: Check, slowest: _Slowest) -> str:

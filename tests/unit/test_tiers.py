@@ -6,7 +6,7 @@ import pytest
 from tailgate.judge import judge_run
 from tailgate.model import Stage, TierFigures, TierSummary, Window
 from tailgate.samples import Outcome, SampleLog
-from tailgate.tiers import explain_checks, summarise_tiers, with_tiers
+from tailgate.tiers import explain_checks, summarise_tiers, usual_tiers, with_tiers
 from tests.unit.run_examples import checks_of, request, run, scenario, total
 
 FIRST = 4_000_000_000_000_000_000
@@ -231,3 +231,27 @@ def test_a_request_that_the_first_stage_did_not_have_has_nothing_to_have_grown_f
     requests = Requests().add(70, 10.0, QUICK, key="GET Css", start_s=1.0).add(70, 100.0, SLOW_DATABASE, start_s=6.0)
     sentence = "database took 90.0 of 100 ms in the 70 slowest"
     assert breakdowns(requests.run(stages=STAGES), request("GET Home", "p95_ms", max=50, stage="spike")) == [sentence]
+
+
+USUAL = {"GET Home": {"network and generator": 6.0, "nginx": 1.0, "service": 3.0, "database": 4.0}}
+
+
+def beside_saved(metric="p95_ms", **limit):
+    """Return the breakdown of a breach that is told beside saved runs, of two stages that are alike."""
+    one = stages((100.0, SLOW_DATABASE), (100.0, SLOW_DATABASE))
+    (check,) = judge_run(one, scenario(request("GET Home", metric, max=50, **limit)), usual=USUAL).checks
+    return check.breakdown
+
+
+def test_a_tier_that_grew_since_saved_runs_is_told_with_what_it_was():
+    assert beside_saved() == "database took 90.0 of 100 ms in the 140 slowest, up from 4.0 ms in saved runs"
+
+
+@pytest.mark.parametrize("other", [{"stage": "spike"}, {"metric": "p50_ms"}], ids=["stage", "metric"])
+def test_saved_runs_tell_of_the_p95_of_a_whole_run_alone(other):
+    assert "saved" not in beside_saved(**other)
+
+
+def test_what_is_usual_is_the_median_of_saved_runs():
+    runs = [{"total": {"service": 1.0, "database": 5.0}}, {"total": {"service": 9.0}}, {"total": {"service": 2.0}}, {}]
+    assert usual_tiers(runs) == {"total": {"service": 2.0, "database": 5.0}}
