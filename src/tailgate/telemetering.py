@@ -196,7 +196,6 @@ def _finished(nodeid: str, test: _Test) -> FinishedTest:
         JudgedRun(
             scenario=record["scenario"],
             verdict=Verdict(record["verdict"]),
-            reasons=record["reasons"],
             checks=checks_of(record),
         )
         for record in test.records

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
-from tailgate.telemetry.recording import SLOWEST_COUNT, Kind, RunIdentity, RunTracer, origin_of, type_of_error
+from tailgate.telemetry.recording import (
+    HAND_OVER_EVERY_S,
+    SLOWEST_COUNT,
+    Kind,
+    RunIdentity,
+    RunTracer,
+    origin_of,
+    type_of_error,
+)
 from tailgate.tracing import NO_ANSWER, TracedRequest
 
 RUN = RunIdentity(test="test_x.py::test_peak", scenario="peak", trace_id=0xABC, test_span_id=1, began=0.0)
@@ -20,25 +30,30 @@ def put():
     return []
 
 
+def tracer_of(put, sample_ratio):
+    """Return a tracer for which between two looks at the clock enough time passes to hand over."""
+    return RunTracer(RUN, sample_ratio, put.append, clock=count(step=HAND_OVER_EVERY_S).__next__)
+
+
 def kept_ms(put):
     return [kept.request.took_ms for notes in put for kept in notes.kept]
 
 
 def test_traceparent_names_the_test_the_request_and_whether_it_is_sampled(put):
-    span_id, traceparent = RunTracer(RUN, 1.0, put.append).start()
+    span_id, traceparent = tracer_of(put, 1.0).start()
     assert traceparent == f"00-00000000000000000000000000000abc-{span_id:016x}-01"
-    assert RunTracer(RUN, 0.0, put.append).start()[1].endswith("-00")
-    assert RunTracer(RUN, None, put.append).start()[1].endswith("-00")
+    assert tracer_of(put, 0.0).start()[1].endswith("-00")
+    assert tracer_of(put, None).start()[1].endswith("-00")
 
 
 def test_the_share_of_sampled_requests_is_the_ratio(put):
-    tracer = RunTracer(RUN, 0.25, put.append)
+    tracer = tracer_of(put, 0.25)
     sampled = sum(tracer.start()[1].endswith("-01") for _ in range(4000))
     assert 850 < sampled < 1150  # five standard deviations
 
 
 def test_what_was_told_to_be_sampled_is_kept(put):
-    tracer = RunTracer(RUN, 0.5, put.append)
+    tracer = tracer_of(put, 0.5)
     told = {}
     for _ in range(50):
         span_id, traceparent = tracer.start()
@@ -49,7 +64,7 @@ def test_what_was_told_to_be_sampled_is_kept(put):
 
 
 def test_failures_are_kept_at_once_with_their_text_and_without_the_exception(put):
-    tracer = RunTracer(RUN, 0.0, put.append)
+    tracer = tracer_of(put, 0.0)
     tracer.finish(request(error=ValueError("wrong body")))
     tracer.finish(request())
     tracer.hand_over(1, {})
@@ -58,7 +73,7 @@ def test_failures_are_kept_at_once_with_their_text_and_without_the_exception(put
 
 
 def test_the_slowest_of_each_name_are_kept_when_the_run_is_over(put):
-    tracer = RunTracer(RUN, 0.0, put.append)
+    tracer = tracer_of(put, 0.0)
     for took_ms in range(100):
         tracer.finish(request(took_ms))
         tracer.finish(request(1000 + took_ms, name="Buy"))
@@ -71,14 +86,14 @@ def test_the_slowest_of_each_name_are_kept_when_the_run_is_over(put):
 
 
 def test_a_sampled_request_is_not_kept_a_second_time_for_being_slow(put):
-    tracer = RunTracer(RUN, 0.5, put.append)
+    tracer = tracer_of(put, 0.5)
     tracer.finish(request(5000, span_id=LOWEST_ID))
     tracer.end({})
     assert kept_ms(put) == [5000]
 
 
 def test_no_sampling_keeps_nothing_but_counts_all(put):
-    tracer = RunTracer(RUN, None, put.append)
+    tracer = tracer_of(put, None)
     tracer.finish(request(1))
     tracer.finish(request(2, error=ValueError("x")))
     tracer.end({})
@@ -87,7 +102,7 @@ def test_no_sampling_keeps_nothing_but_counts_all(put):
 
 
 def test_requests_are_counted_by_method_name_origin_status_and_error(put):
-    tracer = RunTracer(RUN, 0.0, put.append)
+    tracer = tracer_of(put, 0.0)
     tracer.finish(request(1))
     tracer.finish(request(2))
     tracer.finish(request(3, status=500, error=OSError()))
@@ -100,12 +115,20 @@ def test_requests_are_counted_by_method_name_origin_status_and_error(put):
 
 
 def test_what_was_handed_over_is_not_handed_over_again(put):
-    tracer = RunTracer(RUN, 1.0, put.append)
+    tracer = tracer_of(put, 1.0)
     tracer.finish(request(1, span_id=LOWEST_ID))
     tracer.hand_over(1, {})
     tracer.hand_over(1, {})
     assert kept_ms(put) == [1]
     assert put[1].took_ms == {}
+
+
+def test_little_is_handed_over_at_once(put):
+    times_s = iter([0.0, 0.25, 0.5, 1.0, 1.0, 1.25])
+    tracer = RunTracer(RUN, 1.0, put.append, clock=times_s.__next__)
+    for users in range(4):
+        tracer.hand_over(users, {})
+    assert [notes.users for notes in put] == [2]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Delivered:
     failed_metrics: int
     """Attempts to export metrics that failed; the next one says everything again."""
     reason: str
-    """What the exporter said last; empty if it never failed."""
+    """What the exporter said last, or why there was nothing to say; empty if nothing was lost."""
 
 
 class _Ear(logging.Handler):
@@ -123,7 +123,8 @@ class Delivery:
             sent=self._sent,
             lost=self._handed - self._sent + self._dropped,
             failed_metrics=self._failed_metrics,
-            reason=self._ear.heard,
+            reason=self._ear.heard
+            or (f"no more than {self._settings.most_waiting:,} may wait" if self._dropped else ""),
         )
 
     def _work(self) -> None:

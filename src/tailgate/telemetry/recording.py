@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,12 @@ from typing import NamedTuple
 
 from tailgate.tracing import TracedRequest
 
+HAND_OVER_EVERY_S = 1.0
+"""To export a few spans takes as much processor time as ten more of them."""
 SLOWEST_COUNT = 10
 """Slowest requests of each name that a run keeps, sampled or not."""
+_MOST_NAMES = 100
+"""Requests of more names than this were not grouped; those beyond are not compared."""
 _SPAN_ID_BITS = 64
 _FIRST_ERROR_STATUS = 400
 
@@ -76,12 +81,21 @@ class RunTracer:
         put: Takes what was noted; must not block.
     """
 
-    def __init__(self, run: RunIdentity, sample_ratio: float | None, put: Callable[[Notes], None]) -> None:
+    def __init__(
+        self,
+        run: RunIdentity,
+        sample_ratio: float | None,
+        put: Callable[[Notes], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._run = run
         # By the span id, since all requests of a test share a trace id.
         self._sampled_below = int((sample_ratio or 0.0) * 2**_SPAN_ID_BITS)
         self._keeps = sample_ratio is not None
         self._put = put
+        self._clock = clock
+        self._put_at_s = clock()
         self._prefix = f"00-{run.trace_id:032x}-"
         self._notes = Notes(run)
         self._slowest: dict[str, list[tuple[float, int, KeptRequest]]] = {}
@@ -110,21 +124,30 @@ class RunTracer:
             self._compare(request)
 
     def hand_over(self, users: int, counters: Mapping[str, float]) -> None:
-        """Pass on what was noted since the last call."""
-        notes, self._notes = self._notes, Notes(self._run)
-        notes.users, notes.counters = users, counters
-        self._put(notes)
+        """Pass on what was noted, now and then."""
+        if self._clock() - self._put_at_s >= HAND_OVER_EVERY_S:
+            self._pass_on(users, counters)
 
     def end(self, counters: Mapping[str, float]) -> None:
         """Pass on the rest, and the slowest requests: the run is over, and ``counters`` are final."""
         self._notes.kept += [kept for heap in self._slowest.values() for _, _, kept in heap]
         self._notes.is_last = True
         self._slowest.clear()
-        self.hand_over(0, counters)
+        self._pass_on(0, counters)
+
+    def _pass_on(self, users: int, counters: Mapping[str, float]) -> None:
+        self._put_at_s = self._clock()
+        notes, self._notes = self._notes, Notes(self._run)
+        notes.users, notes.counters = users, counters
+        self._put(notes)
 
     def _compare(self, request: TracedRequest) -> None:
         """Put a request among the slowest of its name, if it is one."""
-        heap = self._slowest.setdefault(request.name, [])
+        heap = self._slowest.get(request.name)
+        if heap is None:
+            if len(self._slowest) >= _MOST_NAMES:
+                return
+            heap = self._slowest[request.name] = []
         if len(heap) < SLOWEST_COUNT:
             heappush(heap, (request.took_ms, next(self._numbers), KeptRequest(request, None, "")))
         elif request.took_ms > heap[0][0]:
@@ -133,7 +156,8 @@ class RunTracer:
 
 def origin_of(url: str) -> str:
     """Return ``host:port`` as it stands in an absolute URL."""
-    return url.split("/", 3)[2].rpartition("@")[2]
+    authority = url.split("/", 3)[2]
+    return authority.rpartition("@")[2] if "@" in authority else authority
 
 
 def type_of_error(request: TracedRequest) -> str:

@@ -56,7 +56,6 @@ class JudgedRun:
 
     scenario: str
     verdict: Verdict
-    reasons: Sequence[str]
     checks: Sequence[Check]
 
 

@@ -1,0 +1,144 @@
+"""What arrives is counted as sent, and everything else as lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tailgate.telemetry.delivery import Delivered, Delivery
+from tailgate.telemetry.settings import read_settings
+from tests.unit.telemetry_examples import kept, notes
+
+
+class Failing(SpanExporter):
+    """Fails as the real ones do: it logs why, and says only that."""
+
+    def export(self, spans):
+        logging.getLogger("opentelemetry.exporter.otlp").error("connection\nrefused")
+        return SpanExportResult.FAILURE
+
+
+class Raising(SpanExporter):
+    def export(self, spans):
+        raise ValueError("no such span")
+
+
+class Stuck(SpanExporter):
+    """Is busy until it is shut down."""
+
+    def __init__(self):
+        self.began, self.shut = threading.Event(), threading.Event()
+
+    def export(self, spans):
+        self.began.set()
+        self.shut.wait()
+        return SpanExportResult.FAILURE
+
+    def shutdown(self):
+        self.shut.set()
+
+
+class Metrics(MetricExporter):
+    def __init__(self, result=MetricExportResult.SUCCESS):
+        super().__init__()
+        self.result = result
+        self.taken = []
+
+    def export(self, metrics_data, timeout_millis=10_000, **kwargs):
+        self.taken.append(metrics_data)
+        return self.result
+
+    def force_flush(self, timeout_millis=10_000):
+        return True
+
+    def shutdown(self, timeout_millis=30_000, **kwargs):
+        pass
+
+
+@pytest.fixture
+def deliver():
+    """Start a delivery by an exporter; settings by their variables."""
+
+    def deliver(spans, metrics=None, **variables):
+        variables = {"OTEL_EXPORTER_OTLP_TIMEOUT": "0.2", **variables}
+        settings = read_settings(variables, is_asked=True)
+        return Delivery(settings, Resource({}), "1.0", spans=spans, metrics=metrics)
+
+    return deliver
+
+
+def test_spans_are_exported_in_portions_and_counted(deliver):
+    exporter = InMemorySpanExporter()
+    delivery = deliver(exporter, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="2")
+    delivery.put(notes(kept(1), kept(2), kept(3)))
+    delivery.put(notes(kept(4)))
+    assert delivery.close() == Delivered(sent=4, lost=0, failed_metrics=0, reason="")
+    assert [span.context.span_id for span in exporter.get_finished_spans()] == [1, 2, 3, 4]
+
+
+def test_what_an_exporter_cannot_send_is_lost_and_the_reason_is_what_it_logs(deliver, caplog):
+    delivery = deliver(Failing())
+    delivery.put(notes(kept(), kept()))
+    assert delivery.close() == Delivered(sent=0, lost=2, failed_metrics=0, reason="connection refused")
+    assert caplog.records == []
+
+
+def test_other_threads_exporters_log_as_ever(deliver, caplog):
+    delivery = deliver(InMemorySpanExporter())
+    logging.getLogger("opentelemetry.exporter.otlp").error("somebody else's")
+    assert delivery.close().reason == ""
+    assert [record.getMessage() for record in caplog.records] == ["somebody else's"]
+
+
+def test_what_raises_is_lost_and_the_next_goes_on(deliver):
+    delivery = deliver(Raising())
+    delivery.put(notes(kept()))
+    delivery.put(notes(kept()))
+    assert delivery.close() == Delivered(sent=0, lost=2, failed_metrics=0, reason="ValueError: no such span")
+
+
+def test_what_finds_no_room_is_dropped_and_counted(deliver):
+    exporter = Stuck()
+    delivery = deliver(exporter, OTEL_BSP_MAX_QUEUE_SIZE="2", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+    delivery.put(notes(kept()))
+    assert exporter.began.wait(10)
+    delivery.put(notes(kept(), kept(), kept(), kept()))
+    exporter.shut.set()
+    assert delivery.close() == Delivered(sent=0, lost=5, failed_metrics=0, reason="no more than 2 may wait")
+
+
+def test_an_exporter_that_is_stuck_is_shut_down_and_its_thread_gone(deliver, monkeypatch):
+    monkeypatch.setattr("tailgate.telemetry.delivery._MORE_PATIENCE_S", 0.0)
+    delivery = deliver(Stuck())
+    delivery.put(notes(kept()))
+    assert delivery.close().lost == 1
+    assert "tailgate-telemetry" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_metrics_are_exported_when_a_run_ends(deliver):
+    metrics = Metrics()
+    delivery = deliver(InMemorySpanExporter(), metrics, OTEL_METRIC_EXPORT_INTERVAL="3600000")
+    delivery.put(notes(took_ms=[1.0]))
+    delivery.put(notes(took_ms=[2.0], is_last=True))
+    assert delivery.close().failed_metrics == 0
+    (resource,) = metrics.taken[-1].resource_metrics
+    (scope,) = resource.scope_metrics
+    assert {metric.name for metric in scope.metrics} == {
+        "http.client.request.duration",
+        "tailgate.users",
+        "tailgate.counter",
+    }
+    (durations,) = [metric for metric in scope.metrics if metric.unit == "s"]
+    assert durations.data.data_points[0].count == 2
+
+
+def test_metrics_that_fail_are_counted(deliver):
+    delivery = deliver(InMemorySpanExporter(), Metrics(MetricExportResult.FAILURE))
+    delivery.put(notes(took_ms=[1.0], is_last=True))
+    assert delivery.close().failed_metrics == 1
