@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tailgate.announcing import ProgressLine
 from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided, shared_cpu_ratio
+from tailgate.duet_validity import find_duet_reasons
 from tailgate.engine import run_duet
 from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.percentiles import percentile
@@ -81,21 +82,15 @@ class Duet:
 
 
 def play(duet: Duet, config: pytest.Config, *, test: str) -> None:
-    """Play rounds until every comparison is decided, nothing more can come, or something ended a round early."""
+    """Play rounds until every comparison is decided, none can be any more, or there are no more rounds."""
     line = ProgressLine(config)
     looks = duet.scenario.duet.looks
     with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
         for number in range(1, looks[-1] + 1):
-            round_ = _play_round(duet, number, line, test)
-            duet.add(round_)
-            if _is_over(round_.candidate.run) or (number in looks and is_decided(duet.changes)):
+            duet.add(_play_round(duet, number, line, test))
+            # What makes a duet invalid stays, whatever the rounds to come would say.
+            if find_duet_reasons(duet.rounds, duet.scenario) or (number in looks and is_decided(duet.changes)):
                 return
-
-
-def _is_over(run: RunResult) -> bool:
-    """Tell whether another round would be of no use: the person, or what is loaded, has ended this one."""
-    facts = run.facts
-    return bool(facts.interrupted or facts.stopped or facts.stack_deaths)
 
 
 def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round:
