@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 SERVICE = """
-import sys, time
+import os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        waited_ms = 20 if self.path == "/search" else 0
+        waited_ms = float(os.environ.get("SEARCH_MS", 20)) if self.path == "/search" else 0
         time.sleep(waited_ms / 1000)
         with open("service.log", "a") as log:
             log.write(f"{self.headers.get('X-Request-Id', '-')} {waited_ms}\\n")
@@ -74,7 +74,7 @@ class Seeker(FastHttpUser):
 
 @pytest.mark.perf
 def test_search(load):
-    load([Seeker], shape=[Stage(name="only", duration_s=0.4, users=4)])
+    load([Seeker], shape=[Stage(name="only", duration_s=0.6, users=6)])
 """
 
 LIMITS = """
@@ -154,6 +154,16 @@ def test_what_cannot_be_told_is_a_note_and_no_verdict(team):
     assert (run["verdict"], run["tiers"]) == ("fail", {})
     (note,) = run["notes"]
     assert note.startswith("where the time went could not be told: ")
+
+
+def test_a_breach_beside_saved_runs_tells_which_tier_grew(team):
+    suite = team(LOCATE).limit("search: {requests: {GET Search: {p95_ms: 5000}}}")
+    saved = suite.run("--perf-save", "--perf-json=report.json", SEARCH_MS="1")
+    assert saved.status == 0, saved.output
+    session = suite.limit("search: {requests: {GET Search: {p95_ms: 5}}}").run("--perf-compare", *REPORTS)
+    (check,) = session.runs[0]["checks"]
+    assert check["breakdown"].startswith("search engine took 20.0 of ")
+    assert check["breakdown"].endswith(" slowest, up from 1.0 ms in saved runs")
 
 
 def test_several_may_tell(team):

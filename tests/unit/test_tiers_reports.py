@@ -6,6 +6,7 @@ import pytest
 from tailgate.judge import judge_run
 from tailgate.model import TierFigures, TierSummary
 from tailgate.reports.record import checks_of, report_document, report_schema, run_record
+from tailgate.reports.summary import render_markdown
 from tailgate.reports.terminal import render_run
 from tailgate.reports.text import cell_width
 from tests.unit.judged_examples import judged
@@ -51,6 +52,18 @@ def test_the_terminal_shows_the_p95_of_each_tier_over_all_requests():
 def test_no_line_is_wider_than_the_terminal(width):
     lines = render_run(run_record(judged(tiers=tiers(total=1_000_000))), width)
     assert max(map(cell_width, lines)) <= width
+
+
+def test_the_summary_has_the_p95_of_each_tier_of_all_requests_and_by_name():
+    lines = render_markdown([run_record(judged(tiers=tiers(Home=0.5, total=1)))]).splitlines()
+    start = lines.index("| p95 ms by tier | network and generator | nginx | service | database |")
+    assert lines[start + 2 : start + 4] == ["| total | 1.2 | 1.0 | 20.5 | 301 |", "| Home | 0.6 | 0.5 | 10.2 | 150 |"]
+
+
+def test_the_name_of_a_tier_is_text_in_the_summary():
+    hostile = TierSummary(samples=1, slowest=1, tiers=(TierFigures(name="|@all <b>", p95_ms=1.0, slowest_ms=1.0),))
+    text = render_markdown([run_record(judged(tiers={"total": hostile}))])
+    assert "| p95 ms by tier | \\|@\u200ball &lt;b&gt; |\n" in text
 
 
 def test_the_terminal_says_nothing_where_nothing_was_told():

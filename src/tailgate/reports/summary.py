@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailgate.model import Check, Severity, Verdict, count_of, render_figure
+from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_figure
 from tailgate.reports.duet_summary import duet_blocks, duet_head
 from tailgate.reports.highlights import mark, render_duration, short_limit
 from tailgate.reports.markdown import details, inline, table
@@ -138,6 +138,8 @@ def _figures(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str
     yield table(("request", *_REQUEST_TITLES), [_row(row) for row in (total, *requests)])
     if len(record["stages"]) > 1:
         yield table(("stage", *_REQUEST_TITLES), [_row(row) for row in stage_rows(record, checks)])
+    if record["tiers"]:
+        yield _tiers(record["tiers"])
     counters = [_counter(*counter) for counter in counter_rows(record, checks)]
     if counters:
         yield table(("counter", ">value", "limit", ""), counters)
@@ -148,6 +150,14 @@ def _row(row: Row) -> list[str]:
     samples, failures = (row.summary["samples"], row.summary["failures"]) if row.summary else (0, 0)
     latencies = [row.milliseconds(metric) for metric in ("p50_ms", "p95_ms", "p99_ms")]
     return [row.name, f"{samples:,}", f"{failures:,}", *latencies, row.limit, mark(row.shown) if row.shown else ""]
+
+
+def _tiers(tiers: Mapping[str, Any]) -> str:
+    """Return the p95 of each tier, of all requests and by name."""
+    titles = [f">{inline(tier['name'])}" for tier in tiers[TOTAL]["tiers"]]
+    names = [TOTAL, *(name for name in tiers if name != TOTAL)]
+    rows = [[name, *(milliseconds(tier["p95_ms"]) for tier in tiers[name]["tiers"])] for name in names]
+    return table(("p95 ms by tier", *titles), rows)
 
 
 def _counter(name: str, value: str, shown: Check | None) -> list[str]:
