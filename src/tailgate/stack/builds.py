@@ -26,7 +26,7 @@ LOG_LINES = 20
 
 # Inside of a git hook variables name the repository, and the index, of the hook, whatever -C says.
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
-_GIT = ("env", *(f"--unset={name}" for name in _HOOK_VARIABLES), "git")
+_GIT = ("env", *(f"-u{name}" for name in _HOOK_VARIABLES), "git")
 
 _LIST_PACKAGES = """
 import importlib.metadata, json
@@ -147,7 +147,7 @@ def resolve(ref: str, *, root: Path) -> Revision:
         raise BadInput([f"git ref {ref!r}: there is no git on the PATH; install it, or compare two URLs"])
     inside = _git(root, "rev-parse", "--show-prefix")
     if inside.returncode:
-        raise BadInput([f"git ref {ref!r}: no git repository at {root}: {_last_line(inside.stderr)}"])
+        raise BadInput([f"git ref {ref!r}: git cannot use {root}: {' '.join(inside.stderr.split())}"])
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if found.returncode:
         raise BadInput([_unknown_ref(ref, root)])
@@ -289,10 +289,6 @@ def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Ask git something about the repository around ``directory``; the caller looks at the exit code."""
     command = [*_GIT, "-C", str(directory), *arguments]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
-
-
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
 
 
 def _note_submodules(tree: Path) -> list[str]:
