@@ -147,7 +147,7 @@ def test_a_slower_working_tree_is_a_regression_in_every_report(project):
     failure = session.failure("test_long")
     assert "long: regressed:" in failure.get("message", "")
     assert "p95 regressed" in session.output
-    assert session.properties("test_long")["change.total.total.p95_ms"].startswith("regressed base=")
+    assert session.properties("test_long")["tailgate.long.change.total.total.p95_ms"].startswith("regressed base=")
 
 
 def test_the_same_build_twice_is_unchanged(project):
