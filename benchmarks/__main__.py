@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import accuracy, arrivals, memory, overhead, recording, startup, tiers
+from benchmarks import accuracy, arrivals, memory, overhead, recording, startup, telemetry, tiers
 from benchmarks.processes import BenchmarkError, say
 from benchmarks.values import Table, render_table
 from tailgate import TailgateError
@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[int], list[Table]]] = {
     "arrivals": arrivals.measure,
     "memory": memory.measure,
     "startup": startup.measure,
+    "telemetry": telemetry.measure,
     "tiers": tiers.measure,
 }
 ROUNDS = 5

@@ -140,6 +140,7 @@ _TELEMETRY = pytest.StashKey[Telemetry]()
 class _Unavailable:
     """Says in the summary why there is no telemetry, though the environment asks for it."""
 
+    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         text = f"WARNING: telemetry: none was sent: {ENDPOINT} is set, but {_MISSING}"
         terminalreporter.write_line(text, yellow=True)

@@ -108,7 +108,7 @@ def test_what_finds_no_room_is_dropped_and_counted(deliver):
     delivery = deliver(exporter, OTEL_BSP_MAX_QUEUE_SIZE="2", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
     delivery.put(notes(kept()))
     assert exporter.began.wait(10)
-    delivery.put(notes(kept(), kept(), kept(), kept()))
+    delivery.put(notes(kept(), kept(), kept(), kept()))  # the first one waits no more, it is being exported
     exporter.shut.set()
     assert delivery.close() == Delivered(sent=0, lost=5, failed_metrics=0, reason="no more than 2 may wait")
 

@@ -64,6 +64,12 @@ def test_the_server_is_named_without_brackets_and_always_with_a_port(maker, url,
     assert (attributes["server.address"], attributes["server.port"]) == (address, port)
 
 
+def test_what_is_no_address_is_told_as_it_is(maker):
+    attributes = maker.request_span(RUN, kept(url="http://[bad/x")).attributes
+    assert (attributes["url.full"], attributes["server.address"]) == ("http://[bad/x", "[bad")
+    assert "server.port" not in attributes
+
+
 def test_a_password_is_not_told(maker):
     span = maker.request_span(RUN, kept(url="http://ann:secret@shop.test/x?y=1"))
     assert span.attributes["url.full"] == "http://REDACTED:REDACTED@shop.test/x?y=1"

@@ -133,11 +133,13 @@ class Delivery:
                 if isinstance(item, Notes):
                     self._take(item)
                 else:
+                    self._taken += 1
                     self._export([self._maker.test_span(item)])
             except Exception as error:  # noqa: BLE001 - what was not sent counts as lost, and the summary says why
                 self._ear.heard = f"{type(error).__name__}: {error}"
 
     def _take(self, notes: Notes) -> None:
+        self._taken += len(notes.kept)
         metrics = self._runs.setdefault(notes.run, RunMetrics(notes.run))
         metrics.add(notes)
         for kept in _batched(notes.kept, self._settings.batch_size):
@@ -149,7 +151,6 @@ class Delivery:
             del self._runs[notes.run]
 
     def _export(self, spans: Sequence[ReadableSpan]) -> None:
-        self._taken += len(spans)
         if self._has_no_time:
             return
         self._is_failing = self._spans.export(spans) is not SpanExportResult.SUCCESS

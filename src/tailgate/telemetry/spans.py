@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from tailgate.model import Check, Verdict
-from tailgate.telemetry.recording import KeptRequest, RunIdentity
+from tailgate.telemetry.recording import KeptRequest, RunIdentity, origin_of
 
 SCOPE = "tailgate"
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -123,9 +123,12 @@ def url_template(name: str, path: str) -> str:
 
 
 def server_attributes(origin: str, default_port: int) -> dict[str, AttributeValue]:
-    """Return ``server.address`` and ``server.port`` of ``host:port``."""
-    parts = urlsplit(f"//{origin}")
-    return {"server.address": parts.hostname or "", "server.port": parts.port or default_port}
+    """Return ``server.address`` and ``server.port`` of ``host:port``; a user may have asked for what is no address."""
+    try:
+        parts = urlsplit(f"//{origin}")
+        return {"server.address": parts.hostname or "", "server.port": parts.port or default_port}
+    except ValueError:
+        return {"server.address": origin}
 
 
 def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, AttributeValue]:
@@ -133,15 +136,15 @@ def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, Att
 
     Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span
     """
-    request = kept.request
-    parts = urlsplit(request.url)
-    host = parts.netloc.rpartition("@")[2]
-    url = parts._replace(netloc=f"REDACTED:REDACTED@{host}").geturl() if host != parts.netloc else request.url
+    request, host = kept.request, origin_of(kept.request.url)
+    scheme, _, rest = request.url.partition("://")
+    authority, slash, path = rest.partition("/")
+    secret = "" if host == authority else "REDACTED:REDACTED@"
     attributes: dict[str, AttributeValue] = {
         "http.request.method": request.method,
-        "url.full": url,
-        "url.template": url_template(request.name, parts.path),
-        **server_attributes(host, _DEFAULT_PORTS.get(parts.scheme, 0)),
+        "url.full": f"{scheme}://{secret}{host}{slash}{path}",
+        "url.template": url_template(request.name, slash + path.partition("?")[0]),
+        **server_attributes(host, _DEFAULT_PORTS.get(scheme, 0)),
         "tailgate.request.name": request.name,
         "tailgate.scenario": run.scenario,
         "test.case.name": run.test,
