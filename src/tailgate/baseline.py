@@ -6,18 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tailgate.checks import worst_first
+from tailgate.distributions import Distribution
 from tailgate.fingerprint import Commit
 from tailgate.hashes import hash_scenario, hash_value
 from tailgate.model import Judged, RequestSummary, Scenario, Verdict, Window
-from tailgate.percentiles import Latencies, percentile
 from tailgate.run import RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Measured
 from tailgate.windows import P50, P95
 
 BLOCK_S = 1.0
@@ -147,26 +146,24 @@ def refusal(judged: Judged, *, worse: str = "") -> str:
     return ""
 
 
-def cut_blocks(samples: Samples, window: Window) -> Blocks:
+def cut_blocks(samples: Measured, window: Window) -> Blocks:
     """Return the blocks of ``samples``, which started in ``window`` and are in the order of their starts."""
     count = max(0, math.ceil(window.duration_s / BLOCK_S - 1e-9))
     starts_s = window.start_s + BLOCK_S * np.arange(count)
-    # The first and the last edge are open: sums of lengths may be off by the last bit.
-    edges = [0, *np.searchsorted(samples.start_s, starts_s[1:], side="left").tolist(), len(samples)]
-    parts = [slice(first, last) for first, last in pairwise(edges)] if count else []
-    latencies = [samples.latency_ms[part][samples.is_success[part]] for part in parts]
-    failures = [int(np.count_nonzero(samples.outcome[part])) for part in parts]
+    # The first and the last block are open: sums of lengths may be off by the last bit.
+    parts = samples.split(starts_s[1:].tolist()) if count else []
+    latencies = [part.successes for part in parts]
     return Blocks(
-        samples=tuple(part.stop - part.start for part in parts),
-        failures=tuple(failures),
+        samples=tuple(len(part) for part in parts),
+        failures=tuple(part.failures for part in parts),
         p50_ms=_block_quantiles(latencies, P50),
         p95_ms=_block_quantiles(latencies, P95),
         max_ms=_block_quantiles(latencies, _ALL),
     )
 
 
-def _block_quantiles(blocks: Sequence[Latencies], q: Fraction) -> tuple[float | None, ...]:
-    return tuple(_rounded(percentile(block, q), _BLOCK_DIGITS) if block.size else None for block in blocks)
+def _block_quantiles(blocks: Sequence[Distribution], q: Fraction) -> tuple[float | None, ...]:
+    return tuple(_rounded(block.percentile(q), _BLOCK_DIGITS) if block.count else None for block in blocks)
 
 
 def _rounded_summary(summary: RequestSummary) -> RequestSummary:

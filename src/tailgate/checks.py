@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from tailgate.distributions import Distribution
 from tailgate.headroom import beyond_limit
 from tailgate.model import TOTAL, Check, CheckOutcome, Scenario, Severity, Threshold, Window, match_name
-from tailgate.percentiles import Latencies, percentile, quantile_of, required_samples
+from tailgate.percentiles import quantile_of, required_samples
 from tailgate.run import RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Measured
 from tailgate.windows import after_warmup
 
 
@@ -19,12 +20,12 @@ def check_run(run: RunResult, scenario: Scenario) -> tuple[Check, ...]:
     return tuple(check for threshold in scenario.thresholds for check in _check_threshold(threshold, run, cuts))
 
 
-def measure(metric: str, samples: Samples, duration_s: float) -> float | None:
+def measure(metric: str, samples: Measured, duration_s: float) -> float | None:
     """Return the value of a metric of the thresholds file in its own unit; None when there is no data for it."""
     if not len(samples) or duration_s <= 0:
         return None
     if is_over_successes(metric):
-        return _measure_latencies(metric, samples.success_latencies_ms)
+        return _measure_latencies(metric, samples.successes)
     failures, count = samples.failures, len(samples)
     return {
         "failure_ratio": failures / count,
@@ -39,13 +40,13 @@ def is_over_successes(metric: str) -> bool:
     return quantile_of(metric) is not None or metric in {"mean_ms", "max_ms"}
 
 
-def _measure_latencies(metric: str, latencies_ms: Latencies) -> float | None:
-    if not latencies_ms.size:
+def _measure_latencies(metric: str, latencies: Distribution) -> float | None:
+    if not latencies.count:
         return None
     q = quantile_of(metric)
     if q is not None:
-        return percentile(latencies_ms, q, overwrite_input=True)
-    return float(latencies_ms.mean() if metric == "mean_ms" else latencies_ms.max())
+        return latencies.percentile(q)
+    return latencies.mean_ms if metric == "mean_ms" else latencies.max_ms
 
 
 def samples_wanted(threshold: Threshold) -> int:
@@ -76,17 +77,17 @@ class _Cuts:
         self._run = run
         self.keys = tuple(sorted(run.samples.keys))
         """Every request of the run, whenever it was seen."""
-        self._of_window: dict[Window, tuple[Samples, tuple[str, ...]]] = {}
-        self._last: tuple[tuple[Window, str] | None, Samples] = None, run.samples
+        self._of_window: dict[Window, tuple[Measured, tuple[str, ...]]] = {}
+        self._last: tuple[tuple[Window, str] | None, Measured] = None, run.samples
 
-    def of_window(self, window: Window) -> tuple[Samples, tuple[str, ...]]:
+    def of_window(self, window: Window) -> tuple[Measured, tuple[str, ...]]:
         """Return the samples that started in ``window``, and the requests that are among them."""
         if window not in self._of_window:
             samples = self._run.samples.within(window)
             self._of_window[window] = samples, samples.present_keys
         return self._of_window[window]
 
-    def of_request(self, window: Window, key: str) -> Samples:
+    def of_request(self, window: Window, key: str) -> Measured:
         """Return the samples of one request that started in ``window``."""
         if self._last[0] != (window, key):
             self._last = (window, key), self.of_window(window)[0].of_key(key)
@@ -146,7 +147,7 @@ def _check_window(threshold: Threshold, window: Window, cuts: _Cuts) -> Iterator
         yield _no_data(threshold, threshold.subject, window.name, note)
 
 
-def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Samples) -> Check:
+def _check_samples(threshold: Threshold, subject: str, window: Window, samples: Measured) -> Check:
     actual = measure(threshold.metric, samples, window.duration_s)
     if actual is None:
         note = f"all {len(samples):,} requests failed" if len(samples) else _why_empty(window)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tailgate.model import ErrorCount, GeneratorHealth, Stage
 from tailgate.run import RunFacts, RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Samples, exact
 
 _Number = TypeVar("_Number", int, float)
 
@@ -54,7 +54,7 @@ def _as_stage(run: RunResult, number: int) -> Stage:
 
 def _join_samples(runs: Sequence[RunResult]) -> Samples:
     keys = tuple(sorted({key for run in runs for key in run.samples.keys}))
-    parts = [run.samples.within(run.window) for run in runs]
+    parts = [exact(run.samples).within(run.window) for run in runs]
     offsets_s = [0.0, *accumulate(run.window.duration_s for run in runs)]
     starts = [
         part.start_s - run.window.start_s + offset_s

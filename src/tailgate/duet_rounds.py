@@ -17,7 +17,7 @@ from tailgate.compare_values import Arm, BlockCounts, Floats
 from tailgate.duet_join import renumber
 from tailgate.model import TOTAL, RegressionRule, Window, match_name
 from tailgate.run import RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Samples, exact
 from tailgate.windows import after_warmup
 
 BASELINE, CANDIDATE = "baseline", "candidate"
@@ -70,7 +70,8 @@ class Round:
 def inject(played: Round, ratio: float) -> Round:
     """Return a round whose candidate was slower by a ratio, exactly: each latency times ``1 + ratio``."""
     run = played.candidate.run
-    samples = replace(run.samples, latency_ms=run.samples.latency_ms * (1 + ratio))
+    measured = exact(run.samples)
+    samples = replace(measured, latency_ms=measured.latency_ms * (1 + ratio))
     return replace(played, candidate=replace(played.candidate, run=replace(run, samples=samples)))
 
 
@@ -158,8 +159,8 @@ class Timeline:
 
     @cached_property
     def _columns(self) -> tuple[Columns, Columns]:
-        base = self._join([_within(played.base.run.samples) for played in self._rounds])
-        return base, self._join([_within(played.candidate.run.samples) for played in self._rounds])
+        base = self._join([_within(exact(played.base.run.samples)) for played in self._rounds])
+        return base, self._join([_within(exact(played.candidate.run.samples)) for played in self._rounds])
 
     def _join(self, parts: Sequence[Samples]) -> Columns:
         starts = [part.start_s + offset_s for part, offset_s in zip(parts, self._offsets_s, strict=True)]
@@ -216,7 +217,7 @@ def _growth(
         end_s = math.inf  # The last look is taken when the round is over, a moment after the end of the shape.
     pairs = zip(played.base.marks, played.candidate.marks, strict=False)
     inside = [pair for pair in pairs if all(start_s <= mark.at_s <= end_s for mark in pair)]
-    starts = [arm.run.samples.start_s for arm in played.arms]
+    starts = [exact(arm.run.samples).start_s for arm in played.arms]
     for first, last in pairwise(inside):
         grown = [amount(late) - amount(early) for early, late in zip(first, last, strict=True)]
         sent = [

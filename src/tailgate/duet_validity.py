@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tailgate.duet_rounds import BASELINE, CANDIDATE, Round, Timeline, why_nothing
 from tailgate.model import Scenario, Severity, count_of
 from tailgate.run import RunResult
+from tailgate.samples import exact
 from tailgate.validity import find_load_reasons
 
 MOSTLY_FAILED = 0.5
@@ -77,7 +78,7 @@ def _unlike_work(base: Sequence[RunResult], candidate: Sequence[RunResult]) -> I
     if not all(tasks):
         return
     # Users may have sent requests when they were started, before the first task was due.
-    made = [sum(int((run.samples.start_s >= 0).sum()) for run in runs) for runs in (base, candidate)]
+    made = [sum(int((exact(run.samples).start_s >= 0).sum()) for run in runs) for runs in (base, candidate)]
     each = [requests / sent for requests, sent in zip(made, tasks, strict=True)]
     chance = _SURE_Z * math.sqrt(sum(1 / sent for sent in tasks))
     if abs(each[1] - each[0]) > (_MOST_UNLIKE_RATIO + chance) * max(each):

@@ -8,17 +8,16 @@ import numpy as np
 
 from tailgate.compare_blocks import cut_blocks
 from tailgate.compare_limits import judge_share
-from tailgate.compare_values import Floats, Indices
 from tailgate.model import BeyondLimit, Severity, Threshold, Window
 from tailgate.percentiles import quantile_of, required_samples
-from tailgate.samples import Outcome, Samples
+from tailgate.samples import Measured
 
 FEWEST_BLOCKS = 10
 """Seconds with requests that it takes before their spread is believed."""
 _BLOCK_S = 1.0
 
 
-def beyond_limit(threshold: Threshold, samples: Samples, window: Window) -> BeyondLimit | None:
+def beyond_limit(threshold: Threshold, samples: Measured, window: Window) -> BeyondLimit | None:
     """Return how many of the requests were beyond an upper limit, with the interval that respects bursts.
 
     ``p95 <= 200 ms`` says that at most 5 % of the successes take longer than 200 ms; ``failure_ratio <= 0.01`` that at
@@ -41,12 +40,9 @@ def beyond_limit(threshold: Threshold, samples: Samples, window: Window) -> Beyo
         return None
     blocks = cut_blocks([window], _BLOCK_S)
     edges = np.append(blocks.start_s, blocks.end_s[-1:])
-    is_failure = samples.outcome != Outcome.SUCCESS
-    hits = _count(samples.start_s[is_failure], edges)
-    sizes = _count(samples.start_s, edges)
+    sizes, hits = samples.count_between(edges)
     if threshold.metric != "failure_ratio":
-        sizes = sizes - hits
-        hits = _count(samples.start_s[(samples.latency_ms > limit) & ~is_failure], edges)
+        sizes, hits = sizes - hits, samples.count_slower(limit, edges)
     found = judge_share(hits, sizes, blocks.round_index, max_share=float(allowed))
     if found.share is None or found.blocks < FEWEST_BLOCKS or found.samples < required_samples(1 - allowed):
         return None
@@ -59,8 +55,3 @@ def _allowed_share(metric: str, limit: float) -> Fraction | None:
     if q is not None:
         return 1 - q
     return Fraction(limit) if metric == "failure_ratio" and 0 < limit < 1 else None
-
-
-def _count(start_s: Floats, edges: Floats) -> Indices:
-    """Return how many of the ascending times lie in each block: looked up, since a run may have millions of them."""
-    return np.diff(np.searchsorted(start_s, edges))

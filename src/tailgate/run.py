@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tailgate.model import ErrorCount, GeneratorHealth, Judged, RequestSummary, Stage, Window
-from tailgate.samples import Samples
+from tailgate.samples import Measured
 from tailgate.windows import stage_windows, summarise, total_window
 
 
@@ -57,7 +57,8 @@ class RunResult:
     """The shape as run."""
     users_reached: tuple[int, ...]
     """Highest level of living users in each stage that was begun."""
-    samples: Samples
+    samples: Measured
+    """Every request exactly, or of a long run histograms."""
     warmup_s: float
     errors: tuple[ErrorCount, ...]
     """Failed requests by kind, most frequent first."""

@@ -14,7 +14,7 @@ from tailgate.checks import is_over_successes, measure
 from tailgate.model import TOTAL, Check, CheckOutcome, TierFigures, TierSummary, Window, render_figure
 from tailgate.percentiles import percentile
 from tailgate.run import RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Measured, Samples, exact
 from tailgate.windows import P95, after_warmup
 
 GENERATOR = "network and generator"
@@ -57,9 +57,9 @@ def with_tiers(samples: Samples, told: Told) -> Samples:
     return replace(samples, tiers=(GENERATOR, *behind_ms), tier_ms=tier_ms)
 
 
-def summarise_tiers(samples: Samples) -> dict[str, TierSummary]:
+def summarise_tiers(samples: Measured) -> dict[str, TierSummary]:
     """Return where the time went by request key, and of all as ``total``; without those that no server told of."""
-    if samples.tier_ms is None:
+    if not isinstance(samples, Samples) or samples.tier_ms is None:
         return {}
     summaries = {key: _summarise(some) for key, some in (*samples.by_key(), (TOTAL, samples))}
     return {key: summary for key, summary in summaries.items() if summary is not None}
@@ -73,7 +73,7 @@ def explain_checks(run: RunResult, checks: Iterable[Check], usual: Usual | None 
         checks: Its checks.
         usual: What the slowest requests of saved runs spent their time on.
     """
-    if run.samples.tier_ms is None:
+    if not isinstance(run.samples, Samples) or run.samples.tier_ms is None:
         return tuple(checks)
     return tuple(
         replace(check, breakdown=_explain(run, check, usual or {})) if _is_slow(check) else check for check in checks
@@ -198,7 +198,7 @@ def _slowest_of(run: RunResult, window: Window, check: Check) -> _Slowest | None
 
     They are those that took as long as the check's metric there, or longer: all of them where that is the mean.
     """
-    everything = run.samples.within(window)
+    everything = exact(run.samples).within(window)
     samples = everything if check.subject == TOTAL else everything.of_key(check.subject)
     metric = check.threshold.metric
     floor_ms = 0.0 if metric == "mean_ms" else measure(metric, samples, window.duration_s)

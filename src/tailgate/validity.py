@@ -20,7 +20,6 @@ from tailgate.model import (
 )
 from tailgate.percentiles import quantile_of
 from tailgate.run import RunResult
-from tailgate.samples import Outcome
 
 CLOCK_JUMP_LIMIT_S = 0.1
 """A wall clock that moves further than this makes the start times worthless."""
@@ -99,10 +98,9 @@ def _exceptions(run: RunResult, scenario: Scenario) -> Iterator[str]:
 
 def _lost_requests(run: RunResult) -> Iterator[str]:
     if run.samples.censored:
-        waited_ms = run.samples.latency_ms[run.samples.outcome == Outcome.CENSORED]
         yield (
             f"{count_of(run.samples.censored, 'request')} still without an answer when the run ended; the oldest had "
-            f"waited {waited_ms.max() / 1000:.1f} s"
+            f"waited {run.samples.longest_censored_ms / 1000:.1f} s"
         )
     if run.facts.unreported:
         yield (

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from tailgate.model import TOTAL, RequestSummary, Stage, Window
-from tailgate.percentiles import percentile
-from tailgate.samples import Samples
+from tailgate.samples import Measured
 
 P50, P95, P99 = Fraction(1, 2), Fraction(95, 100), Fraction(99, 100)
 _ROUNDING_S = 1e-9
@@ -42,17 +41,17 @@ def total_window(ended_s: float, warmup_s: float) -> Window:
     return after_warmup(Window(name=TOTAL, start_s=0.0, end_s=ended_s), warmup_s)
 
 
-def summarise(samples: Samples, duration_s: float) -> RequestSummary:
+def summarise(samples: Measured, duration_s: float) -> RequestSummary:
     """Return the figures of ``samples``, all of which started in a window of ``duration_s`` seconds."""
-    latencies = samples.success_latencies_ms
-    some = latencies.size > 0
+    latencies = samples.successes
+    some = latencies.count > 0
     return RequestSummary(
         samples=len(samples),
         failures=samples.failures,
-        mean_ms=float(latencies.mean()) if some else None,
-        p50_ms=percentile(latencies, P50, overwrite_input=True) if some else None,
-        p95_ms=percentile(latencies, P95, overwrite_input=True) if some else None,
-        p99_ms=percentile(latencies, P99, overwrite_input=True) if some else None,
-        max_ms=float(latencies.max()) if some else None,
-        throughput_rps=latencies.size / duration_s if duration_s > 0 else 0.0,
+        mean_ms=latencies.mean_ms if some else None,
+        p50_ms=latencies.percentile(P50) if some else None,
+        p95_ms=latencies.percentile(P95) if some else None,
+        p99_ms=latencies.percentile(P99) if some else None,
+        max_ms=latencies.max_ms if some else None,
+        throughput_rps=latencies.count / duration_s if duration_s > 0 else 0.0,
     )

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tailgate.histograms import Histograms
 from tailgate.model import Window
-from tailgate.samples import SampleLog
+from tailgate.samples import SampleLog, Samples
 
 
 @pytest.fixture
@@ -77,3 +78,97 @@ def test_numbers_stay_with_their_samples():
 
 def test_samples_have_no_numbers_unless_they_were_asked_for(log):
     assert log.finish().number is None
+
+
+def fill(log, count, *, seal_every=None):
+    for number in range(count):
+        log.add("GET", "ab"[number % 2], number / 10, 10.0 + number, number % 5 == 0)
+        if seal_every and (number + 1) % seal_every == 0:
+            log.seal()
+    return log
+
+
+def columns_of(samples):
+    return [getattr(samples, name).tolist() for name in ("key_index", "start_s", "latency_ms", "outcome")]
+
+
+def test_pieces_make_up_the_same_samples():
+    assert columns_of(fill(SampleLog(), 100, seal_every=7).finish()) == columns_of(fill(SampleLog(), 100).finish())
+
+
+def test_what_ended_is_handed_over_once_and_in_its_order():
+    log = fill(SampleLog(), 10)
+    first = log.seal()
+    fill(log, 5)
+
+    assert [list(piece["latency_ms"]) for piece in first] == [[10.0 + number for number in range(10)]]
+    assert [len(piece["start_s"]) for piece in log.seal()] == [5]
+    assert log.seal() == []
+
+
+def test_a_look_in_between_takes_nothing_from_whoever_keeps_the_pieces():
+    log = fill(SampleLog(), 10)
+    assert len(log.freeze()) == 10
+    fill(log, 5)
+
+    assert [len(piece["start_s"]) for piece in log.seal()] == [10, 5]
+
+
+def test_samples_are_exact_up_to_the_limit_and_histograms_beyond_it():
+    assert isinstance(fill(SampleLog(most_exact=100), 100, seal_every=7).finish(), Samples)
+    counted = fill(SampleLog(most_exact=99), 100, seal_every=7).finish()
+    assert isinstance(counted, Histograms)
+    assert (len(counted), counted.failures) == (100, 20)
+
+
+def test_a_log_that_was_never_sealed_turns_into_histograms_at_its_end():
+    assert isinstance(fill(SampleLog(most_exact=50), 100).finish(), Histograms)
+
+
+def test_exact_samples_are_folded_little_by_little(monkeypatch):
+    monkeypatch.setattr("tailgate.samples._FOLDED_AT_ONCE", 20)
+    log = fill(SampleLog(most_exact=95), 100, seal_every=10)
+    assert len(log._histograms) == 20
+    log.seal()
+    assert len(log._histograms) == 40
+    assert len(log) == len(log.finish()) == 100
+
+
+def test_recording_goes_on_after_a_look_at_histograms():
+    log = fill(SampleLog(most_exact=10), 50, seal_every=7)
+    seen = log.freeze()
+    fill(log, 50)
+
+    assert (len(seen), len(log.finish())) == (50, 100)
+    assert seen.starts.sum() == 50
+
+
+def test_nothing_can_be_recorded_after_the_end_of_a_long_run():
+    log = fill(SampleLog(most_exact=10), 50, seal_every=7)
+    log.finish()
+    with pytest.raises(BufferError):
+        log.add("GET", "a", 4.0, 5.0, 0)
+
+
+@pytest.mark.parametrize("most_exact", [1000, 50, 0])
+@pytest.mark.parametrize("seal_every", [None, 7, 50])
+def test_requests_since_a_moment_are_counted_in_every_part_of_a_log(most_exact, seal_every):
+    # They start at 0.0, 0.1, ..., 9.9 s, and every fifth fails.
+    log = fill(SampleLog(most_exact=most_exact), 100, seal_every=seal_every)
+
+    assert log.count_since(3.0) == (70, 14)
+
+
+def test_the_last_latencies_are_those_before_a_piece_ended_as_well():
+    log = fill(SampleLog(), 10)
+    log.seal()
+    log.add("GET", "a", 1.0, 99.0, 0)
+
+    assert log.recent_latencies_ms(4).tolist() == [17.0, 18.0, 19.0, 99.0]
+
+
+def test_a_long_run_has_no_numbers():
+    log = SampleLog(is_numbered=True, most_exact=0)
+    log.add("GET", "a", 1.0, 7.0, 0, 4711)
+    log.seal()
+    assert isinstance(log.finish(), Histograms)

@@ -12,7 +12,7 @@ import gevent
 import numpy as np
 from gevent.pool import Group
 
-from tailgate.dispersion import index_of_dispersion
+from tailgate.dispersion import dispersion_of_counts, index_of_dispersion
 from tailgate.engine.arm import Arm
 from tailgate.engine.arrivals import Dispatcher, draw_arrivals
 from tailgate.engine.interrupts import Interrupts
@@ -24,7 +24,7 @@ from tailgate.engine.users import LoopBlocked
 from tailgate.errors import EngineError
 from tailgate.model import GeneratorHealth, Window
 from tailgate.run import RunFacts, RunResult
-from tailgate.samples import Samples
+from tailgate.samples import Measured
 from tailgate.windows import after_warmup, stage_windows
 
 TICK_S = 0.05
@@ -188,7 +188,7 @@ class Course:
     def _results_so_far(self) -> tuple[RunResult, ...]:
         return self._results_of([(arm, arm.recorder.log.freeze(), self._facts) for arm in self._arms])
 
-    def _results_of(self, parts: Sequence[tuple[Arm, Samples, RunFacts]]) -> tuple[RunResult, ...]:
+    def _results_of(self, parts: Sequence[tuple[Arm, Measured, RunFacts]]) -> tuple[RunResult, ...]:
         stages = self._plan.stages
         if self._plan.locust_shape is not None and self._elapsed_s > 0:
             stages = (replace(stages[0], duration_s=self._elapsed_s, users=self._most_users),)
@@ -212,11 +212,11 @@ class Course:
             for arm, samples, facts in parts
         )
 
-    def _health(self, samples: Sequence[Samples]) -> GeneratorHealth:
+    def _health(self, samples: Sequence[Measured]) -> GeneratorHealth:
         """Return how the generator did on all arms together."""
         health, windows = self._probe.health(sum(map(len, samples))), self._steady_windows()
         if self._dispatcher is None:
-            return replace(health, dispersion=index_of_dispersion(samples[0].start_s, windows))
+            return replace(health, dispersion=dispersion_of_counts(samples[0].starts, windows))
         sends_s = np.concatenate([np.array(arm.recorder.sends_s) for arm in self._arms])
         lags_ms = np.concatenate([np.array(arm.recorder.send_lags_ms) for arm in self._arms])
         return replace(
