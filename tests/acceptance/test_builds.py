@@ -1,6 +1,7 @@
 """Builds of real git repositories: what is checked out and installed, what is refused, and that nothing is left."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -267,10 +268,30 @@ def test_a_dot_is_the_working_tree_twice_and_installs_nothing(repository):
         assert (base.directory, base.python, base.label) == (candidate.directory, candidate.python, candidate.label)
 
 
-def test_an_image_is_a_baseline_with_docker(repository):
-    with open_builds("shop:1.0", root=repository, stack="docker", requirements=()) as (base, candidate):
-        assert (base.image, base.label, base.directory) == ("shop:1.0", "shop:1.0", None)
+@pytest.fixture
+def image():
+    """An image that has nothing in it but this test's name."""
+    name = f"tailgate-test:{secrets.token_hex(6)}"
+    done = subprocess.run(
+        ["docker", "image", "import", "--message", name, "-", name], input=bytes(1024), check=True, capture_output=True
+    )
+    yield name
+    subprocess.run(["docker", "image", "rm", done.stdout.decode().strip()], check=True, capture_output=True)
+
+
+@pytest.mark.docker
+def test_an_image_is_a_baseline_by_its_id_which_no_build_can_move(repository, image):
+    with open_builds(image, root=repository, stack="docker", requirements=()) as (base, candidate):
+        assert base.image.startswith("sha256:")
+        assert base.label == f"{image} ({base.image[7:19]})"
         assert (candidate.image, candidate.directory) == (None, repository)
+
+
+@pytest.mark.docker
+def test_an_image_that_cannot_be_had_is_refused(repository):
+    name = "127.0.0.1:1/no-such-image"
+    with pytest.raises(BadInput, match=f"^the image '{name}' is not here and cannot be pulled: "):
+        open_builds(name, root=repository, stack="docker", requirements=()).__enter__()
 
 
 def test_two_urls_are_two_builds_that_somebody_else_runs(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.fingerprint import take_commit
+from tailgate.stack.docker import check_engine, require_image, run_docker
 from tailgate.stack.probes import http_answers
 from tailgate.stack.process import POLL_S, Process
 from tailgate.stack.sandbox import Sandbox
@@ -53,7 +54,7 @@ class Build:
     python: Path | None = None
     """Interpreter of its environment; None for an image or a URL."""
     image: str | None = None
-    """Tag of a container image that is there already."""
+    """Id of a container image that is here."""
     url: str | None = None
     """Where somebody else runs it, without a slash at the end."""
     notes: tuple[str, ...] = ()
@@ -107,7 +108,7 @@ def open_builds(
     if reference == ".":
         yield working_tree(root, name=BASELINE), candidate
     elif stack == "docker":
-        yield Build(name=BASELINE, label=reference, image=reference), candidate
+        yield _image_build(reference), candidate
     else:
         revision = resolve(reference, root=root)
         with Sandbox() as sandbox:
@@ -219,6 +220,18 @@ def _running_builds(reference: str) -> tuple[Build, Build]:
         Build(name=name, label=url, url=url) for name, url in zip((BASELINE, CANDIDATE), urls, strict=True)
     )
     return base, candidate
+
+
+def _image_build(image: str) -> Build:
+    """Return a baseline by what an image is now: to build the candidate's may give its name to another one.
+
+    Raises:
+        BadInput: There is no Docker, or the image cannot be had.
+    """
+    check_engine()
+    require_image(image)
+    identity = run_docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+    return Build(name=BASELINE, label=f"{image} ({identity.removeprefix('sha256:')[:12]})", image=identity)
 
 
 def _unknown_ref(ref: str, root: Path) -> str:
