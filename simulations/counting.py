@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Response, jsonify, request
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
-from locust.web import WebUI
 
 from perf_tests.client import CheckingUser
 from tailgate import Counters
+from tailgate.engine.ui import show_counters
 
 KEY = "counters"
-"""Of the counts in a worker's report, and of their table in the web UI."""
+"""Of the counts in a worker's report."""
 _CONSOLE = logging.getLogger("locust.stats_logger")
 """What Locust prints its own statistics with."""
 
@@ -32,10 +31,14 @@ def install(environment: Environment) -> None:
         events.worker_report.add_listener(_add_report)
     events.reset_stats.add_listener(lambda **_: _reset())
     if environment.web_ui is not None:
-        _show(environment.web_ui)
+        show_counters(environment.web_ui, _counts)
         events.test_stop.add_listener(lambda **_: _print())
     # By now Locust has printed its own statistics, and workers that it told to quit have sent their last report.
     events.quit.add_listener(lambda **_: _print())
+
+
+def _counts() -> dict[str, int]:
+    return CheckingUser.counters.as_dict()
 
 
 def _reset() -> None:
@@ -44,7 +47,7 @@ def _reset() -> None:
 
 def _report(data: dict[str, Any], **_: object) -> None:
     """Give away the counts since the last report."""
-    data[KEY] = CheckingUser.counters.as_dict()
+    data[KEY] = _counts()
     _reset()
 
 
@@ -53,27 +56,8 @@ def _add_report(data: dict[str, Any], **_: object) -> None:
         CheckingUser.counters.add(name, count)
 
 
-def _rows() -> list[dict[str, Any]]:
-    return [{"name": name, "count": count} for name, count in sorted(CheckingUser.counters.as_dict().items())]
-
-
 def _print() -> None:
     _CONSOLE.info("Counters")
-    for row in _rows():
-        _CONSOLE.info("%-24s %10d", row["name"], row["count"])
+    for name, count in sorted(_counts().items()):
+        _CONSOLE.info("%-24s %10d", name, count)
     _CONSOLE.info("")
-
-
-def _show(web_ui: WebUI) -> None:
-    """Add a tab with the counts to the web UI, which asks for them with Locust's own statistics."""
-    web_ui.template_args["extended_tabs"] = [{"title": "Counters", "key": KEY}]
-    web_ui.template_args["extended_tables"] = [
-        {"key": KEY, "structure": [{"key": "name", "title": "Counter"}, {"key": "count", "title": "Count"}]}
-    ]
-    assert web_ui.app is not None
-
-    @web_ui.app.after_request
-    def extend(response: Response) -> Response:
-        if request.endpoint == "locust.request_stats" and response.is_json:
-            response.set_data(jsonify({**response.json, "extended_stats": [{"key": KEY, "data": _rows()}]}).data)
-        return response

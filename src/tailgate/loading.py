@@ -227,7 +227,8 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
-        plan = replace(plan, tracer=begin_run(self._item, limits.name))
+        tracer = begin_run(self._item, limits.name)
+        plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
         line = ProgressLine(config)
         monitor = RunMonitor(
             line=line,

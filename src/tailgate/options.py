@@ -36,9 +36,12 @@ class Options:
     """What to play a duet against: a git ref, ``.``, an image, or two URLs."""
     injected_ratio: float
     """By how much the candidate of a duet is made slower, on paper, to try the gate."""
+    ui_port: int | None
+    """Where loads show themselves; 0 until the system has picked one, None for nowhere."""
 
 
 OPTIONS = pytest.StashKey[Options]()
+_LAST_PORT = 65_535
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +83,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--perf-otel",
         action="store_true",
         help="send spans and metrics to an OpenTelemetry collector (default: if $OTEL_EXPORTER_OTLP_ENDPOINT is set)",
+    )
+    group.addoption(
+        "--perf-ui",
+        nargs="?",
+        const="0",
+        metavar="=PORT",
+        help="show each load in Locust's web UI on PORT of 127.0.0.1 (default: one that is free), to look at only",
     )
     group.addoption("--perf-list", action="store_true", help="show the saved baselines, and stop")
     group.addoption("--perf-strict", action="store_true", help="let a comparison that decides nothing fail")
@@ -137,6 +147,7 @@ def read_options(config: pytest.Config) -> Options:
         is_strict=config.getoption("perf_strict"),
         duet=config.getoption("perf_duet"),
         injected_ratio=_injected_ratio(config),
+        ui_port=_ui_port(config),
     )
     _check_duet(config, options)
     _check_stack(config.getoption("perf_stack"))
@@ -212,10 +223,21 @@ def _injected_ratio(config: pytest.Config) -> float:
     return ratio
 
 
+def _ui_port(config: pytest.Config) -> int | None:
+    text = config.getoption("perf_ui")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise pytest.UsageError(f"--perf-ui: {text!r}, wanted a port; give paths before it, or write --perf-ui=PORT")
+    return int(text)
+
+
 def _check_duet(config: pytest.Config, options: Options) -> None:
     """Refuse a baseline that does not exist, and what a duet cannot do at the same time."""
     if options.duet is None:
         return
+    if options.ui_port is not None:
+        raise pytest.UsageError("--perf-duet: cannot be given with --perf-ui, which shows one run, and a duet is two")
     others = {"--perf-save": options.save is not None, "--perf-compare": options.compare is not None}
     for name in [name for name, is_given in others.items() if is_given]:
         raise pytest.UsageError(

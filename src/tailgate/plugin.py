@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tailgate import reporting, telemetering, unpatched
+from tailgate import reporting, telemetering, unpatched, viewing
 from tailgate.baselining import pytest_cmdline_main
 from tailgate.collecting import pytest_collection_modifyitems
 from tailgate.composing import perf_compose_project, perf_compose_stack, perf_entry_service
@@ -18,6 +18,7 @@ from tailgate.reporting import (
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tailgate.viewing import pytest_sessionstart
 
 # Before any conftest or test module can import Locust.
 unpatched.install()
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     reporting.begin(config)
     config.stash[OPTIONS] = read_options(config)
     telemetering.begin(config)
+    viewing.begin(config)
 
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
     "pytest_sessionfinish",
+    "pytest_sessionstart",
     "pytest_terminal_summary",
     "pytest_testnodedown",
 ]

@@ -14,15 +14,14 @@ import pytest
 from tailgate.turns import machine_turn
 from tests.acceptance.simulator_processes import (
     ROOT,
-    WebUi,
     check_books,
     environment,
-    free_port,
     printed_counters,
     run_to_end,
     running,
     wait_until,
 )
+from tests.web_ui import WebUi, free_port
 
 MODES = ["ui", "headless", "distributed-master", "distributed-worker"]
 

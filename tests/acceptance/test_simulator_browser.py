@@ -8,7 +8,8 @@ import pytest
 
 from tailgate.turns import machine_turn
 from tests.acceptance.browsers import browser
-from tests.acceptance.simulator_processes import WebUi, check_books, free_port, running, wait_until
+from tests.acceptance.simulator_processes import check_books, running, wait_until
+from tests.web_ui import WebUi, free_port
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from tailgate.errors import BadInput
 from tailgate.stack import ComposeProject, Container
 from tailgate.stack.docker import check_engine
 from tailgate.turns import machine_turn
-from tests.acceptance.simulator_processes import ROOT, WebUi, check_books, wait_until
+from tests.acceptance.simulator_processes import ROOT, check_books, wait_until
+from tests.web_ui import WebUi
 
 pytestmark = pytest.mark.docker
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gevent.pool import Group
 from locust.env import Environment
@@ -18,6 +19,9 @@ from tailgate.engine.recorder import Recorder
 from tailgate.engine.users import is_paced, make_run_class
 from tailgate.run import RunFacts
 from tailgate.shapes import is_open
+
+if TYPE_CHECKING:
+    from tailgate.engine.ui import RunUi
 
 
 class Arm:
@@ -40,9 +44,17 @@ class Arm:
             user_classes=self._classes, events=self._events.events, host=host, stop_timeout=plan.stop_timeout_s
         )
         self.runner = self._environment.create_local_runner()
-        self._environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
+        self._ui = self._make_ui(plan.ui_port) if plan.ui_port is not None else None
+        if self._ui is None:
+            self._environment.stats = NoStatistics()  # type: ignore[assignment] # on purpose
+            self._events.drop_statistics()
         self._events.adopt_global_listeners()
         self.users = self._make_users(plan, share)
+
+    def _make_ui(self, port: int) -> RunUi:
+        from tailgate.engine.ui import RunUi  # noqa: PLC0415 - only if asked for
+
+        return RunUi(self._environment, port, users=lambda: self.users.alive, counters=self.counters.as_dict)
 
     def _make_users(self, plan: LoadPlan, share: float) -> Population | UserPool:
         if not is_open(plan.stages):
@@ -58,7 +70,11 @@ class Arm:
 
     def begin(self) -> None:
         """Tell listeners that a test starts, as Locust does."""
-        self._environment.events.init.fire(environment=self._environment, runner=self.runner, web_ui=None)
+        web_ui = None
+        if self._ui is not None:
+            self._ui.open()
+            web_ui = self._ui.web_ui
+        self._environment.events.init.fire(environment=self._environment, runner=self.runner, web_ui=web_ui)
         self._environment.events.test_start.fire(environment=self._environment)
         self.runner.update_state(STATE_RUNNING)
 
@@ -73,6 +89,8 @@ class Arm:
 
     def close(self) -> None:
         """Leave nothing of Locust behind; the users have been stopped."""
+        if self._ui is not None:
+            self._ui.close()
         try:
             self.runner.user_greenlets = Group()  # For a user that cannot be killed quit() would wait for ever.
             self.runner.quit()

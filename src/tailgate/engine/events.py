@@ -87,13 +87,16 @@ class RunEvents:
                 own = _RequestHook(self._failures, recorder) if is_request else _StrictHook(name, self._failures)
                 setattr(self.events, name, own)
 
-    def adopt_global_listeners(self) -> None:
-        """Drop what Locust's runner registered for its own statistics and listen for everybody else.
+    def drop_statistics(self) -> None:
+        """Drop what Locust's runner registered for its own statistics.
 
-        Locust's statistics are rounded and never judged here; keeping them would cost about a twentieth of all the
-        processor time of a request.
+        They are rounded and never judged here; keeping them would cost about a twentieth of all the processor time of
+        a request.
         """
         self.events.request._handlers.clear()  # noqa: SLF001 - our own hook
+
+    def adopt_global_listeners(self) -> None:
+        """Listen for everybody who registered on ``locust.events``."""
         for name, hook in vars(self.events).items():
             if isinstance(hook, EventHook) and (shared := getattr(locust.events, name, None)) is not None:
                 hook._handlers.extend(shared._handlers)  # noqa: SLF001 - Locust has no public way to list them

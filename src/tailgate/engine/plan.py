@@ -59,6 +59,8 @@ class LoadPlan:
     """Whether each request carries a number, by which servers can tell of it."""
     tracer: RequestTracer | None = None
     """Follows the requests; None leaves them untraced."""
+    ui_port: int | None = None
+    """Where Locust's web UI shows the run; None for nowhere."""
 
     @property
     def duration_s(self) -> float | None:
