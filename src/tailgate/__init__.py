@@ -10,6 +10,7 @@ from tailgate.model import Judged, Stage, Verdict
 from tailgate.shapes import Arrivals, Peak, Shape, Soak, Spike, Stages, Stress
 
 if TYPE_CHECKING:
+    from tailgate.engine.lean import LeanHttpUser
     from tailgate.loading import Load
     from tailgate.run import RunResult
 
@@ -19,6 +20,7 @@ __all__ = [
     "Counters",
     "InvalidRun",
     "Judged",
+    "LeanHttpUser",
     "Load",
     "Peak",
     "RunResult",
@@ -36,7 +38,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs NumPy when it is first asked for: pytest loads this package in every session."""
+    """Import what needs NumPy or Locust when it is first asked for: pytest loads this package in every session."""
+    if name == "LeanHttpUser":
+        from tailgate.engine.lean import LeanHttpUser  # noqa: PLC0415 - see above
+
+        return LeanHttpUser
     if name == "RunResult":
         from tailgate.run import RunResult  # noqa: PLC0415 - see above
 

@@ -6,7 +6,7 @@ import time
 from traceback import walk_tb
 from typing import Any
 
-from gevent import Greenlet, GreenletExit, get_hub, getcurrent
+from gevent import GreenletExit, get_hub, getcurrent
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError
@@ -14,11 +14,9 @@ from geventhttpclient.useragent import ConnectionError as ClientError
 from locust.contrib.fasthttp import FastHttpSession, FastResponse, LocustUserAgent
 
 from tailgate.engine.context import RunContext
-from tailgate.engine.recorder import NUMBER, SPAN_ID
-from tailgate.tracing import TRACEPARENT, RequestTracer
+from tailgate.engine.tracking import RequestTracker
 
 _NO_RETRIES = -1
-_REQUEST_ID = "x-request-id"
 
 
 class RequestTimeout(ClientError):
@@ -111,53 +109,31 @@ class _UserAgent(LocustUserAgent):
 
 
 def track(session: FastHttpSession, context: RunContext) -> None:
-    """Give every request of a session a deadline, and record those that never come to an end.
-
-    Locust tells of a request only when it is over. One that is still running when its user is killed would leave no
-    trace, and a hung service would look as if it had not been asked.
-    """
+    """Give every request of a session a deadline, and record those that never come to an end."""
     session.client.__class__ = _UserAgent
     deadlines = vars(session.client)["deadlines"] = _Deadlines(context.request_timeout_s)
-    send, recorder, user = session.request, context.recorder, session.user
-    is_numbered = bool(recorder.first_number) and _REQUEST_ID not in session.client.default_headers
+    send, defaults = session.request, session.client.default_headers
+    tracker = RequestTracker(context, session.user, lambda name: name in defaults)
 
     def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
-        running = getcurrent()
-        if user is not None and running is not user.greenlet and isinstance(running, Greenlet):
-            context.helpers.add(running)
-        recorder.sent += 1
-        if is_numbered:
-            _number(kwargs, recorder.first_number + recorder.sent)
-        span_id = _trace(kwargs, recorder.tracer) if recorder.tracer is not None else None
+        tracker.begin()
+        span_id = None
+        if tracker.is_marking:
+            headers, told = dict(kwargs.get("headers") or {}), dict(kwargs.get("context") or {})
+            span_id = tracker.mark(headers, told)
+            kwargs |= {"headers": headers, "context": told}
         started = time.time()
         timer = deadlines.start()
         try:
             return send(method, url, name=name, **kwargs)
         except GreenletExit:
             label, full_url = name or session.request_name or url, session._build_url(url)  # noqa: SLF001 - as it does
-            recorder.add_censored(method, label, started, span_id=span_id, url=full_url)
-            recorder.answered += 1
+            tracker.censor(method, label, full_url, started=started, span_id=span_id)
             raise
         finally:
             deadlines.stop(timer)
 
     session.request = request  # type: ignore[assignment, method-assign] # of this one instance
-
-
-def _number(options: dict[str, Any], number: int) -> None:
-    """Have the servers, and the event when the request is over, told its number, unless it has an id of its own."""
-    headers = dict(options.get("headers") or {})
-    if not any(name.lower() == _REQUEST_ID for name in headers):
-        options["headers"] = headers | {_REQUEST_ID: str(number)}
-        options["context"] = {**options.get("context", {}), NUMBER: number}
-
-
-def _trace(options: dict[str, Any], tracer: RequestTracer) -> int:
-    """Have the servers told of the request's span, unless they are told of another, and its event likewise."""
-    span_id, traceparent = tracer.start()
-    options["headers"] = {TRACEPARENT: traceparent, **(options.get("headers") or {})}
-    options["context"] = {**(options.get("context") or {}), SPAN_ID: span_id}
-    return span_id
 
 
 def _release_half_sent(error: BaseException, pool: ConnectionPool) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
 import gevent
 from gevent import Greenlet
 from locust import User
-from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.counters import Counters
 from tailgate.engine.recorder import Recorder
@@ -30,8 +30,8 @@ class RunContext:
     """Users that were asked to end; any other that ends has died."""
     helpers: WeakSet[Greenlet] = field(default_factory=WeakSet)
     """Greenlets other than a user's own that sent requests with its client; they end with the run."""
-    sessions: defaultdict[User, list[FastHttpSession]] = field(default_factory=lambda: defaultdict(list))
-    """Each user's clients; left to the garbage collector, their sockets would be reported as unclosed."""
+    closing: defaultdict[User, list[Callable[[], None]]] = field(default_factory=lambda: defaultdict(list))
+    """What closes each user's clients; left to the garbage collector, their sockets would be reported as unclosed."""
 
     def end_helpers(self, timeout_s: float) -> None:
         """Wait for the helpers, and kill those that need longer."""
@@ -41,11 +41,11 @@ class RunContext:
 
     def close_sessions_of(self, user: User) -> None:
         """Close the connections of a user that ended, except those that it shares with others."""
-        for session in self.sessions[user]:
-            if getattr(user, "client_pool", None) is None:
-                session.client.close()
+        if getattr(user, "client_pool", None) is None:
+            for close in self.closing[user]:
+                close()
 
     def close_all_sessions(self) -> None:
         """Close the connections of all users, shared ones too."""
-        for session in [session for sessions in self.sessions.values() for session in sessions]:
-            session.client.close()
+        for close in [close for several in self.closing.values() for close in several]:
+            close()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from array import array
 from typing import Any
 
 from gevent import getcurrent
 from locust import User
 from locust.contrib.fasthttp import FastResponse
 
+from tailgate.engine.lean.response import LeanResponse
+from tailgate.engine.sends import Sends
 from tailgate.engine.tally import Tally
 from tailgate.model import ErrorCount
-from tailgate.samples import Outcome, SampleLog
+from tailgate.samples import MOST_EXACT, Outcome, SampleLog
 from tailgate.tracing import NO_ANSWER, RequestTracer, TracedRequest
 
 NUMBER = "tailgate_number"
 """Key of a request's number in the context that Locust hands from the request to its event."""
 _NUMBER_BITS = 62
+_TRACKED = (LeanResponse, FastResponse)
+"""What the clients return whose requests are counted when they begin."""
 SPAN_ID = "tailgate_span_id"
 """Key of a request's span in that context."""
 
@@ -26,8 +29,10 @@ SPAN_ID = "tailgate_span_id"
 class Recorder:
     """Everything that one run leaves behind, while it goes on."""
 
-    def __init__(self, *, is_numbered: bool = False, tracer: RequestTracer | None = None) -> None:
-        self.log = SampleLog(is_numbered=is_numbered)
+    def __init__(
+        self, *, is_numbered: bool = False, tracer: RequestTracer | None = None, most_exact: float = MOST_EXACT
+    ) -> None:
+        self.log = SampleLog(is_numbered=is_numbered, most_exact=most_exact)
         self.first_number = 1 + secrets.randbits(_NUMBER_BITS) if is_numbered else 0
         """Requests count from here, so that no server mixes up two runs; 0 if they carry no numbers."""
         self.tracer = tracer
@@ -38,10 +43,8 @@ class Recorder:
         """Requests of a tracked client of which an outcome was recorded."""
         self.due_by_greenlet: dict[Any, float] = {}
         """Open model: when the task of a greenlet was due, by the wall clock, until its first request is recorded."""
-        self.sends_s = array("d")
-        """Open model: when that first request was really sent, in seconds since the run began."""
-        self.send_lags_ms = array("d")
-        """Open model: how late that was."""
+        self.sends = Sends()
+        """Open model: when that first request was really sent, and how late that was."""
         self.user_deaths = Tally()
         self.task_exceptions = Tally()
         self._errors = Tally()
@@ -52,7 +55,7 @@ class Recorder:
         Raises:
             TypeError: A custom client fired an event without ``response_time``; the task that did so gets it.
         """
-        if isinstance(event.get("response"), FastResponse):
+        if isinstance(event.get("response"), _TRACKED):
             self.answered += 1
         latency_ms = event["response_time"]
         if latency_ms is None:
@@ -96,8 +99,7 @@ class Recorder:
         if due is None:
             return started, latency_ms
         lag_ms = (started - due) * 1000
-        self.sends_s.append(started - self.began)
-        self.send_lags_ms.append(lag_ms)
+        self.sends.add(started - self.began, lag_ms)
         return due, latency_ms + lag_ms
 
     def on_user_error(self, user_instance: Any, exception: Exception, **_: Any) -> None:

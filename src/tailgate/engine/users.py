@@ -13,6 +13,8 @@ from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.engine.client import track
 from tailgate.engine.context import RunContext
+from tailgate.engine.lean import LeanHttpUser, LeanSession
+from tailgate.engine.tracking import RequestTracker
 
 
 class LoopBlocked(BaseException):
@@ -75,6 +77,7 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
     }
     if issubclass(user_class, FastHttpUser):
         own |= _timeouts(user_class, context.request_timeout_s)
+    if issubclass(user_class, FastHttpUser | LeanHttpUser):
         own["client"] = _tracked_client(context)
     run_class: Any = type(user_class.__name__, (user_class,), own)
     run_class.tasks = select_tasks(user_class.tasks, tags)
@@ -143,7 +146,10 @@ def _tracked_client(context: RunContext) -> property:
     def set_client(user: User, client: object) -> None:
         if isinstance(client, FastHttpSession):
             track(client, context)
-            context.sessions[user].append(client)
+            context.closing[user].append(client.client.close)
+        elif isinstance(client, LeanSession):
+            client.tracker = RequestTracker(context, client.user, client.has_header)
+            context.closing[user].append(client.close)
         vars(user)["_client"] = client
 
     return property(attrgetter("_client"), set_client)

@@ -1,0 +1,155 @@
+"""Read the answers that come in on one connection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from tailgate.engine.lean.errors import AnswerTooLarge, ConnectionClosed, MalformedAnswer
+
+_FIRST_STATUS, _FIRST_FINAL_STATUS, _SWITCHING_PROTOCOLS = 100, 200, 101
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class Answer(NamedTuple):
+    """One complete answer, as it was sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    last: dict[bytes, bytes]
+    """The last header of each name, in small letters."""
+
+
+class AnswerReader:
+    """The answers of one connection, one after the other.
+
+    The methods called ``on_…`` are called by httptools' parser, which goes on from one answer to the next by itself.
+    """
+
+    def __init__(self, max_head_bytes: int, max_answer_bytes: int) -> None:
+        self._max_head_bytes = max_head_bytes
+        self._max_answer_bytes = max_answer_bytes
+        self._parser = HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._has_head = False
+        self._is_to_head = False
+        self.answer: Answer | None = None
+        """The answer that was waited for, once it is complete."""
+        self.received_bytes = 0
+        """Of that answer so far."""
+        self.is_reusable = False
+        """Whether another request may follow on this connection."""
+
+    def expect(self, *, is_to_head: bool) -> None:
+        """Wait for the next answer; one to a HEAD request has no body, whatever its headers say."""
+        if self._is_to_head:
+            self._parser = HttpResponseParser(self)  # The last one still waits for that body.
+        self._is_to_head = is_to_head
+        self._has_head = False
+        self.answer = None
+        self.received_bytes = 0
+        self.is_reusable = False
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what was received.
+
+        Raises:
+            MalformedAnswer: It is not HTTP.
+            AnswerTooLarge: There is too much of it.
+        """
+        self.received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.is_reusable = False
+            if self.answer is None:  # Else only what came after it is malformed, which nobody has asked for.
+                raise _reason_of(error) from error
+        if self.answer is None:
+            self._check_size()
+        elif self._is_to_head and (self._chunks or data[-len(_END_OF_HEAD) :] != _END_OF_HEAD):
+            self.is_reusable = False  # It had a body all the same, or has the beginning of one.
+
+    def finish(self) -> None:
+        """Take note that the server has closed the connection, which is the end of a body without a length.
+
+        Raises:
+            ConnectionClosed: It is not the end of the answer.
+        """
+        if not self.received_bytes:
+            raise ConnectionClosed("the server closed the connection without an answer")
+        if not self._has_head or self._is_framed():
+            received = sum(map(len, self._chunks))
+            where = f"{received} bytes into the body of" if self._has_head else "within the head of"
+            raise ConnectionClosed(f"the server closed the connection {where} its answer")
+        self.answer = self._answer(b"".join(self._chunks))
+
+    def on_message_begin(self) -> None:
+        """An answer begins; one that nobody has asked for ends the use of the connection."""
+        self._headers = []
+        self._chunks = []
+        self._has_head = False
+        if self.answer is not None:
+            self.is_reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """All headers are there, which is all that a HEAD request is answered with."""
+        self._has_head = True
+        if self._is_to_head and self.answer is None and self._parser.get_status_code() >= _FIRST_FINAL_STATUS:
+            self.is_reusable = self._stays_open()
+            self.answer = self._answer(b"")
+
+    def on_body(self, chunk: bytes) -> None:
+        """Keep a piece of the body."""
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """An answer is over, unless it only tells that there will be one."""
+        if self.answer is not None:
+            return
+        status = self._parser.get_status_code()
+        if status < _FIRST_FINAL_STATUS:
+            if status < _FIRST_STATUS or status == _SWITCHING_PROTOCOLS:
+                raise MalformedAnswer(f"status {status} is no answer to this request")
+            return  # Such as 103: the answer proper is still to come.
+        self.is_reusable = self._parser.should_keep_alive()
+        self.answer = self._answer(b"".join(self._chunks))
+
+    def _answer(self, body: bytes) -> Answer:
+        headers = self._headers
+        last = {name.lower(): value for name, value in headers}
+        return Answer(self._parser.get_status_code(), headers, body, last)
+
+    def _check_size(self) -> None:
+        if not self._has_head and self.received_bytes > self._max_head_bytes:
+            raise AnswerTooLarge(f"the head of the answer is longer than {self._max_head_bytes:,} bytes")
+        if self.received_bytes > self._max_answer_bytes:
+            raise AnswerTooLarge(f"the answer is longer than {self._max_answer_bytes:,} bytes")
+
+    def _stays_open(self) -> bool:
+        """Tell whether the connection does, after a head; the parser says no if it would read on to the end."""
+        options = [token for value in self._values(b"connection") for token in value.replace(b",", b" ").split()]
+        return b"close" not in options and (self._parser.get_http_version() == "1.1" or b"keep-alive" in options)
+
+    def _is_framed(self) -> bool:
+        """Tell whether the head says where the body ends."""
+        encodings = self._values(b"transfer-encoding")
+        return any(value.endswith(b"chunked") for value in encodings) or bool(self._values(b"content-length"))
+
+    def _values(self, wanted: bytes) -> list[bytes]:
+        return [value.strip().lower() for name, value in self._headers if name.lower() == wanted]
+
+
+def _reason_of(error: Exception) -> BaseException:
+    """Return what is wrong with an answer that the parser refuses."""
+    if error.__context__ is not None:  # What a method above raised; the parser puts its own error around it.
+        return error.__context__
+    if isinstance(error, HttpParserUpgrade):
+        return MalformedAnswer("the server switches to another protocol, which nobody asked for")
+    return MalformedAnswer(f"the answer is not HTTP: {error}")

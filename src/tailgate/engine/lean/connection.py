@@ -1,0 +1,204 @@
+"""One connection to a server: a plain socket that gevent's loop watches as long as it is open."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from time import perf_counter
+from typing import Any
+
+from gevent import get_hub, getcurrent, monkey
+from gevent import socket as gevent_socket
+
+from tailgate.engine.lean.alarm import Alarm
+from tailgate.engine.lean.answers import Answer, AnswerReader
+from tailgate.engine.lean.errors import ConnectionClosed, InvalidUrl
+
+_READ, _WRITE = 1, 2
+_BUFFER = memoryview(bytearray(1 << 16))
+"""What was received last, by any connection: it is parsed before anything else can be received."""
+_STATE, _UNACKED = 0, slice(24, 28)
+"""Where ``struct tcp_info`` of linux/tcp.h has the state, and how many packets the other side has not received."""
+_CLOSE_WAIT = 8
+"""The state in which the other side has ended the connection in order."""
+_IDLE_S = 1.0
+"""From then on a reset may come from something between here and the server that has forgotten the connection."""
+
+_ENDINGS = (ConnectionClosed, ConnectionError, ssl.SSLEOFError)
+
+_plain_socket: Any = monkey.get_original("socket", "socket")
+
+
+class Connection:
+    """A connection that carries one request at a time.
+
+    Its watcher runs from the beginning to the end, since to start and stop it for each answer would take two calls of
+    the system. So what comes in while no request is under way is noticed, too: it is the end of the connection, or
+    nothing that anybody asked for.
+    """
+
+    def __init__(self, host: str, port: int, reader: AnswerReader) -> None:
+        self._socket = _connect(host, port)
+        self._reader = reader
+        self._hub = get_hub()
+        self._watcher = self._hub.loop.io(self._socket.fileno(), _READ, ref=False)
+        self._watcher.start(self._wake)
+        self._waiter: Any = None
+        self._sent_bytes = 0
+        self._idle_since_s = 0.0
+        self._is_new = True
+        self._is_abandoned = False
+        self.has_news = False
+        """Whether something came in while no request was under way."""
+        self.is_stale = False
+        """Whether the last request failed because the connection had ended before the server took the request."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may follow."""
+        return self._reader.is_reusable and not self._is_abandoned
+
+    def is_alive(self) -> bool:
+        """Look whether the server has neither ended an idle connection nor said anything unasked."""
+        self.has_news = False
+        try:
+            self._receive_now()
+        except BlockingIOError:
+            self._watcher.start(self._wake)
+            return True
+        except OSError:
+            pass
+        return False
+
+    def exchange(self, request: bytes, alarm: Alarm, *, silence_s: float, is_head: bool) -> Answer:
+        """Send a request and wait for its answer; on any error the connection is closed, and ``is_stale`` is set.
+
+        Raises:
+            RequestError: There was no usable answer.
+            OSError: The same, in the words of the system.
+        """
+        reader = self._reader
+        reader.expect(is_to_head=is_head)
+        self._sent_bytes = 0
+        try:
+            self._send(request)
+            while reader.answer is None:
+                if alarm.is_longer_than(silence_s):
+                    alarm.allow(silence_s, "no byte from the server")
+                self._take(self._receive())
+        except BaseException as error:
+            self.is_stale = self._was_stale(error)
+            self.close()
+            raise
+        self._is_new = False
+        self._idle_since_s = perf_counter()
+        return reader.answer
+
+    def close(self) -> None:
+        """End the connection."""
+        self._watcher.close()
+        self._socket.close()
+
+    def _receive(self) -> bytes | memoryview:
+        """Wait for bytes and return them; none at the end."""
+        while True:
+            self._wait()
+            try:
+                return self._receive_now()
+            except BlockingIOError:
+                continue
+
+    def _receive_now(self) -> bytes | memoryview:
+        """Return the bytes that are there; none at the end.
+
+        Raises:
+            BlockingIOError: There are none yet.
+        """
+        return _BUFFER[: self._socket.recv_into(_BUFFER)]
+
+    def _encode(self, data: bytes) -> bytes:
+        """Return what to send for ``data``."""
+        return data
+
+    def _send(self, request: bytes) -> None:
+        data = self._encode(request)
+        with suppress(BlockingIOError):
+            self._sent_bytes = self._socket.send(data)
+        if self._sent_bytes < len(data):
+            self._send_rest(memoryview(data)[self._sent_bytes :])
+
+    def _send_rest(self, rest: memoryview) -> None:
+        """Send what the socket did not take at once, unless the server answers or leaves before it has it all."""
+        watcher = self._hub.loop.io(self._socket.fileno(), _WRITE)
+        watcher.start(self._wake)
+        try:
+            while rest and self._reader.answer is None:
+                self._wait()
+                rest = self._send_some(rest)
+                with suppress(BlockingIOError):
+                    self._take(self._receive_now())
+        finally:
+            watcher.close()
+        self._is_abandoned = bool(rest)
+
+    def _send_some(self, rest: memoryview) -> memoryview:
+        try:
+            sent = self._socket.send(rest)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            return rest  # What the server had to say before it left can still be read, or that it said nothing.
+        self._sent_bytes += sent
+        return rest[sent:]
+
+    def _take(self, data: bytes | memoryview) -> None:
+        if data:
+            self._reader.feed(data)
+        else:
+            self._reader.finish()
+
+    def _wait(self) -> None:
+        """Wait until the socket can be read, or be written to where that is watched as well."""
+        self._waiter = getcurrent()
+        try:
+            self._hub.switch()
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._waiter.switch()
+        else:
+            self.has_news = True
+            self._watcher.stop()
+
+    def _was_stale(self, error: BaseException) -> bool:
+        """Tell whether ``error`` is that of a kept connection which was no more, rather than the server's answer."""
+        if self._is_new or self._reader.received_bytes or not isinstance(error, _ENDINGS):
+            return False
+        if not self._sent_bytes:
+            return True
+        if isinstance(error, ConnectionResetError):
+            return perf_counter() - self._idle_since_s > _IDLE_S
+        return not self._was_request_taken()
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether a byte of the last request was sent."""
+        return self._sent_bytes > 0
+
+    def _was_request_taken(self) -> bool:
+        """Tell whether the server received the request and then ended the connection; False if it ended it before."""
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.stop)
+        return bool(info[_STATE] == _CLOSE_WAIT and not any(info[_UNACKED]))
+
+
+def _connect(host: str, port: int) -> Any:
+    """Connect to the first address of ``host`` that lets itself be connected to."""
+    try:
+        connecting = gevent_socket.create_connection((host, port))
+    except UnicodeError as error:
+        raise InvalidUrl(f"{host!r} is no name of a host: {error}") from error
+    connected = _plain_socket(fileno=connecting.detach())
+    connected.setblocking(False)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected

@@ -1,0 +1,134 @@
+"""What is sent: heads and bodies of requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from tailgate.engine.lean.decoding import ACCEPTED
+from tailgate.engine.lean.urls import Url
+
+Headers = dict[str, str]
+
+_DEFAULTS = {"User-Agent": "tailgate", "Accept": "*/*", "Accept-Encoding": ACCEPTED}
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say so when they have no body."""
+_OURS = frozenset({"content-length", "transfer-encoding"})
+_IMPOSSIBLE = re.compile(r"[\r\n\0]").search
+_is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class Request(NamedTuple):
+    """A request that is about to be sent."""
+
+    method: str
+    url: Url
+    headers: Headers
+    """Those of this request alone; not the defaults, and not those that follow from the URL."""
+    body: bytes
+
+
+class Heads:
+    """Writes the heads of one user's requests, around what is the same in all of them."""
+
+    def __init__(self, default_headers: Mapping[str, str]) -> None:
+        checked = check_headers(default_headers)
+        given = {name.lower() for name in checked}
+        every = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given} | checked
+        self._lines = {name.lower(): f"{name}: {value}\r\n" for name, value in every.items()}
+        self._names = frozenset(self._lines)
+        self._blocks: dict[frozenset[str], str] = {frozenset(): "".join(self._lines.values())}
+
+    def has(self, name: str) -> bool:
+        """Tell whether a header, in small letters, is sent with every request."""
+        return name in self._names
+
+    def write(self, request: Request) -> bytes:
+        """Return the head of a request as it is sent."""
+        method, url, headers, _ = request
+        if not headers:
+            block = self._blocks[frozenset()]
+            return f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.netloc}\r\n{block}\r\n".encode("latin-1")
+        names = {name.lower() for name in headers}
+        host = "" if "host" in names else f"Host: {url.origin.netloc}\r\n"
+        own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = f"{method} {url.target} HTTP/1.1\r\n{host}{self._block_without(names)}{own}\r\n"
+        return head.encode("latin-1")
+
+    def _block_without(self, names: set[str]) -> str:
+        replaced = self._names & names
+        block = self._blocks.get(replaced)
+        if block is None:
+            block = "".join(line for name, line in self._lines.items() if name not in replaced)
+            self._blocks[replaced] = block
+        return block
+
+
+def check_headers(headers: Mapping[str, Any]) -> Headers:
+    """Return headers that can be sent; those that are None are left out.
+
+    Raises:
+        ValueError: A name or value would break the request apart, or contradict its body.
+    """
+    checked = {str(name): str(value).strip() for name, value in headers.items() if value is not None}
+    for name, value in checked.items():
+        if not _is_token(name):
+            raise ValueError(f"{name!r} is no name of a header")
+        if _IMPOSSIBLE(value) or not _is_latin(value):
+            raise ValueError(f"header {name}: {value!r} cannot be sent; wanted one line of Latin-1")
+        if name.lower() in _OURS:
+            raise ValueError(f"header {name}: leave it out, it is computed from the body")
+    return checked
+
+
+def make_body(data: Any, json_value: Any, headers: Headers) -> bytes:
+    """Return the body of a request, and add to ``headers`` what tells of it, unless they say something else.
+
+    Args:
+        data: Bytes, text, or a mapping or sequence of pairs, which becomes a form.
+        json_value: Becomes JSON where there is no ``data``.
+        headers: Those of the request so far.
+
+    Raises:
+        TypeError: ``data`` is something else.
+    """
+    if not data and json_value is not None:
+        body, described = json.dumps(json_value).encode(), _JSON
+    elif not data:
+        return b""
+    elif isinstance(data, str):
+        body, described = data.encode(), {"Content-Type": "text/plain; charset=utf-8"}
+    elif isinstance(data, bytes | bytearray | memoryview):
+        body, described = bytes(data), {"Content-Type": "application/octet-stream"}
+    elif isinstance(data, Mapping | list | tuple):
+        body = urlencode(data, doseq=True).encode()
+        described = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    else:
+        raise TypeError(f"data is {type(data).__name__}, wanted bytes, text, a mapping or a list of pairs")
+    if not headers:
+        headers.update(described)
+        return body
+    given = {name.lower() for name in headers}
+    headers.update({name: value for name, value in described.items() if name.lower() not in given})
+    return body
+
+
+def add_length(method: str, body: bytes, headers: Headers) -> None:
+    """Say how long the body is, where a server expects to be told."""
+    if body or method in _WITH_BODY:
+        headers["Content-Length"] = str(len(body))
+
+
+def basic_auth(user: str | bytes, password: str | bytes) -> str:
+    """Return the header ``Authorization`` of RFC 7617."""
+    pair = b":".join(part.encode() if isinstance(part, str) else part for part in (user, password))
+    return f"Basic {b64encode(pair).decode()}"
+
+
+def _is_latin(value: str) -> bool:
+    return value.isascii() or all(ord(character) < 256 for character in value)  # noqa: PLR2004 - where Latin-1 ends

@@ -1,0 +1,116 @@
+"""Requests and answers of one user, with redirects and cookies; what they are to Locust is not known here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tailgate.engine.lean import redirects
+from tailgate.engine.lean.alarm import Alarm
+from tailgate.engine.lean.answers import Answer
+from tailgate.engine.lean.cookies import CookieJar
+from tailgate.engine.lean.decoding import decode
+from tailgate.engine.lean.errors import RedirectError
+from tailgate.engine.lean.pool import Pool
+from tailgate.engine.lean.requests import Heads, Request, basic_auth
+from tailgate.engine.lean.settings import ClientSettings
+from tailgate.engine.lean.urls import Url, is_absolute, is_plain_target, parse_url
+
+
+class Call(NamedTuple):
+    """A request as a task wants it."""
+
+    method: str
+    url: str
+    """A path below the base URL, or a complete URL."""
+    headers: dict[str, str]
+    body: bytes
+    is_following: bool
+    """Whether redirects are followed."""
+
+
+class Transport:
+    """Sends the requests of one user to its base URL, and to wherever they lead."""
+
+    def __init__(self, base_url: str, settings: ClientSettings) -> None:
+        base = parse_url(base_url)
+        self.base_url = str(base).rstrip("/")
+        self.cookies = CookieJar()
+        self.heads = Heads(settings.default_headers)
+        self._origin = base.origin
+        self._prefix = base.target.rstrip("/")
+        self._credentials = base.credentials
+        self._settings = settings
+        self._pool = Pool(settings)
+
+    def close(self) -> None:
+        """Close the connections that are open, and from now on each after its request."""
+        self._pool.close()
+
+    def complete(self, url: str) -> str:
+        """Return the complete URL of what a task calls ``url``."""
+        if url[:1] == "/":
+            return self.base_url + url
+        if is_absolute(url):
+            return url
+        return f"{self.base_url}/{url}"
+
+    def fetch(self, call: Call, alarm: Alarm) -> tuple[Url, Answer]:
+        """Send a request, follow its redirects, and return the last answer and where it came from.
+
+        Raises:
+            RequestError: There was no usable answer.
+            OSError: The same, in the words of the system or of TLS.
+        """
+        request = self._request(call)
+        for _ in range(1 + self._settings.max_redirects):
+            answer = self._exchange(request, alarm)
+            if answer.status not in redirects.STATUSES or not call.is_following:
+                return request.url, answer
+            location = answer.last.get(b"location")
+            if location is None:
+                return request.url, answer
+            request = redirects.redirect(request, answer.status, location.decode("latin-1"))
+        raise RedirectError(f"redirected more than {self._settings.max_redirects} times, at last to {request.url}")
+
+    def decode(self, answer: Answer) -> bytes:
+        """Return the body of an answer as it was before it was encoded.
+
+        Raises:
+            RequestError: It cannot be decoded.
+        """
+        if b"content-encoding" not in answer.last:
+            return answer.body
+        encodings = [value for name, value in answer.headers if name.lower() == b"content-encoding"]
+        return decode(answer.body, b",".join(encodings).decode("latin-1"), self._settings.max_answer_bytes)
+
+    def _request(self, call: Call) -> Request:
+        method, url, headers, body, _ = call
+        if is_plain_target(url):
+            place, credentials = Url(self._origin, self._prefix + url, None), self._credentials
+        else:
+            place = parse_url(self.complete(url))
+            is_home = place.origin == self._origin
+            credentials = place.credentials or (self._credentials if is_home else None)
+        if credentials is not None and not any(name.lower() == "authorization" for name in headers):
+            headers = headers | {"Authorization": basic_auth(*credentials)}
+        return Request(method, place, headers, body)
+
+    def _exchange(self, request: Request, alarm: Alarm) -> Answer:
+        method, url, _, body = request
+        if self.cookies:
+            request = self._with_cookies(request)
+        head = self.heads.write(request)
+        answer = self._pool.exchange(url.origin, method, head + body if body else head, alarm)
+        if b"set-cookie" in answer.last:
+            for name, value in answer.headers:
+                if name.lower() == b"set-cookie":
+                    self.cookies.take(value.decode("latin-1"), url.origin.host, url.path)
+        return answer
+
+    def _with_cookies(self, request: Request) -> Request:
+        """Add the cookies that belong to a request, unless it has brought its own."""
+        url, headers = request.url, request.headers
+        cookies = self.cookies.header(url.origin.host, url.path, is_tls=url.origin.scheme == "https")
+        if not cookies or any(name.lower() == "cookie" for name in headers):
+            return request
+        return request._replace(headers=headers | {"Cookie": cookies})
