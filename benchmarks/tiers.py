@@ -16,8 +16,8 @@ from tailgate.stack import Nginx, Postgres, Process, Sandbox, http_answers, wait
 from tailgate.stack.nginx import TEMPLATE
 
 USERS = 6
-BURST_S = 1.0
-BURSTS = 6
+BURST_S = 0.5
+BURSTS = 16
 """On each side. Short and many, so that both sides see the same states of the machine."""
 MOST_RATIO = 1.05
 _LOGGED = ',"server_timing":"$upstream_http_server_timing"'

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,8 +36,9 @@ def measure(sides: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     for burst in range(BURSTS):
         for index in (0, 1) if burst % 2 == 0 else (1, 0):
             before_s = _cpu_s(sides[index]["pids"])
-            requests[index] += _load(sides[index])
-            used_s[index].update(_cpu_s(sides[index]["pids"]))
+            count, generator_s = _load(sides[index])
+            requests[index] += count
+            used_s[index].update({**_cpu_s(sides[index]["pids"]), "generator": generator_s})
             used_s[index].subtract(before_s)
     return [
         {name: 1e6 * seconds / count for name, seconds in used.items()} | {"requests": count}
@@ -46,18 +46,20 @@ def measure(sides: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     ]
 
 
-def _load(side: Mapping[str, Any]) -> int:
+def _load(side: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how many requests were answered, and this process's processor seconds while they were sent."""
     stages = [Stage(name="hold", duration_s=BURST_S, users=USERS)]
     plan = make_plan(Reader, shape=stages, host=side["url"], is_numbered=side["is_numbered"])
     run = run_load(plan, test="benchmark", scenario="benchmark", warmup_s=0, monitor=NobodyWatches())
     assert run.samples.failures == 0
-    return len(run.samples)
+    assert run.generator.cpu_us_per_request is not None
+    return len(run.samples), 1e-6 * run.generator.cpu_us_per_request * len(run.samples)
 
 
 def _cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the processor seconds that each server, and this generator, have used so far."""
+    """Return the processor seconds that each server has used so far."""
     servers = {name: [psutil.Process(pid), *psutil.Process(pid).children()] for name, pid in pids.items()}
-    return {name: sum(map(_of_process, each)) for name, each in servers.items()} | {"generator": time.process_time()}
+    return {name: sum(map(_of_process, each)) for name, each in servers.items()}
 
 
 def _of_process(process: psutil.Process) -> float:
