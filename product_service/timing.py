@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,21 +11,17 @@ _WAITS_S: ContextVar[list[float]] = ContextVar("_WAITS_S")
 """What the request that is being handled has waited for the database so far."""
 
 
-@contextmanager
-def database_time() -> Iterator[None]:
-    """Count what happens in here as the database's share of the request, if there is one."""
-    began_s = time.perf_counter()
-    try:
-        yield
-    finally:
-        if (waits_s := _WAITS_S.get(None)) is not None:
-            waits_s.append(time.perf_counter() - began_s)
+def add_database_time(seconds: float) -> None:
+    """Count a time as the database's share of the request that is being handled, if there is one."""
+    waits_s = _WAITS_S.get(None)
+    if waits_s is not None:
+        waits_s.append(seconds)
 
 
 class ServerTiming:
     """ASGI middleware that answers with ``Server-Timing: app;dur=12.345, db;dur=3.210``, in milliseconds.
 
-    ``app`` ends where the answer begins to be sent; ``db`` is the part of it inside ``database_time()``.
+    ``app`` ends where the answer begins to be sent; ``db`` is what ``add_database_time`` was told.
     """
 
     def __init__(self, app: ASGIApp) -> None:

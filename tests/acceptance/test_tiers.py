@@ -57,8 +57,8 @@ def located(users, nginx, shape=None, **options):
     return replace(done, samples=with_tiers(done.samples, tell(done)))
 
 
-def judged(done, *, stage=None, max_ms=1.0):
-    limit = Threshold(kind="total", subject="total", metric="p95_ms", stage=stage, max=max_ms)
+def judged(done, *, metric="p95_ms", stage=None, max_ms=1.0):
+    limit = Threshold(kind="total", subject="total", metric=metric, stage=stage, max=max_ms)
     return judge_run(done, Scenario(name="a scenario", thresholds=(limit,)))
 
 
@@ -111,10 +111,11 @@ def test_the_service_tells_its_time_and_the_databases_share_of_it(shop, database
         assert parse_server_timing(service.get("/openapi.json").headers["server-timing"])["db"] == 0
 
 
-@pytest.mark.parametrize("fault", [{"DELAY_MS": 40}, {"CPU_MS": 20}], ids=["waits", "computes"])
+@pytest.mark.parametrize("fault", [{"DELAY_MS": 60}, {"CPU_MS": 30}], ids=["waits", "computes"])
 def test_a_slow_service_is_the_service(faulty, fault):
     with faulty(**fault) as nginx:
-        (check,) = judged(located([Reader], nginx)).checks
+        # Of the slower half: the slowest few may have been held up by whatever else the machine does.
+        (check,) = judged(located([Reader], nginx), metric="p50_ms").checks
     assert check.breakdown.startswith("service took ")
 
 
