@@ -261,10 +261,11 @@ def _located(run: RunResult, tells: Sequence[Tell]) -> RunResult:
     """Return the run with the time that its requests spent in each tier, if anything tells."""
     if not tells:
         return run
-    from tailgate.tiers import with_tiers  # noqa: PLC0415 - NumPy only for a load
+    from tailgate.samples import exact  # noqa: PLC0415 - NumPy only for a load
+    from tailgate.tiers import with_tiers  # noqa: PLC0415 - likewise
 
     try:
-        return replace(run, samples=with_tiers(run.samples, chain.from_iterable(tell(run) for tell in tells)))
+        return replace(run, samples=with_tiers(exact(run.samples), chain.from_iterable(tell(run) for tell in tells)))
     except Exception as error:  # noqa: BLE001 - told; it says nothing against what was measured
         note = f"where the time went could not be told: {type(error).__name__}: {error}"
         return replace(run, notes=(*run.notes, note))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tailgate.engine.population import Population
 from tailgate.engine.recorder import Recorder
 from tailgate.engine.users import is_paced, make_run_class
 from tailgate.run import RunFacts
+from tailgate.samples import MOST_EXACT
 from tailgate.shapes import is_open
 
 if TYPE_CHECKING:
@@ -30,7 +32,12 @@ class Arm:
     def __init__(self, plan: LoadPlan, host: str, share: float) -> None:
         """Set up what the users need, and start none; ``share`` is how much of an arrival rate comes here."""
         self.host = host
-        self.recorder = Recorder(is_numbered=plan.is_numbered, tracer=plan.tracer)
+        self.recorder = Recorder(
+            is_numbered=plan.is_numbered,
+            tracer=plan.tracer,
+            # Arms of a duet are compared request by request.
+            most_exact=MOST_EXACT if share == 1 else math.inf,
+        )
         self.counters = Counters()
         self.reached = [0]
         """Highest level of living users in each stage that was begun."""

@@ -9,27 +9,30 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import gevent
-import numpy as np
 from gevent.pool import Group
 
-from tailgate.dispersion import dispersion_of_counts, index_of_dispersion
+from tailgate.dispersion import dispersion_of_counts
 from tailgate.engine.arm import Arm
 from tailgate.engine.arrivals import Dispatcher, draw_arrivals
 from tailgate.engine.interrupts import Interrupts
+from tailgate.engine.keeping import Keeper
 from tailgate.engine.plan import Level, LoadPlan, LocustPace
 from tailgate.engine.pool import UserPool
 from tailgate.engine.probe import HealthProbe
 from tailgate.engine.process import collected, each_message_once, end_resolver_threads
+from tailgate.engine.sends import Sends
 from tailgate.engine.users import LoopBlocked
 from tailgate.errors import EngineError
 from tailgate.model import GeneratorHealth, Window
 from tailgate.run import RunFacts, RunResult
-from tailgate.samples import Measured
-from tailgate.windows import after_warmup, stage_windows
+from tailgate.samples import Measured, SampleLog
+from tailgate.windows import P99, after_warmup, stage_windows
 
 TICK_S = 0.05
 """How often the level is set; ramps move in steps of this length."""
 _PROGRESS_S = 0.25
+_NO_SAMPLES = SampleLog().finish()
+_Part = tuple[Arm, Measured, RunFacts]
 _UNSTEADY_S = 1.0
 """How long the users that a stage starts at once stay in step."""
 
@@ -47,10 +50,15 @@ class Course:
         self._test, self._scenario = test, scenario
         self._warmup_s = warmup_s
         self._arms = [Arm(plan, host, share=1 / len(hosts)) for host in hosts]
+        self._sends = Sends()
+        """Of all arms: there is one generator."""
+        for arm in self._arms:
+            arm.recorder.sends = self._sends
         pools = [arm.users for arm in self._arms if isinstance(arm.users, UserPool)]
         arrivals = draw_arrivals(plan.stages, seed=seed, arms=len(hosts))
         self._dispatcher = Dispatcher(pools, arrivals) if pools else None
         self._probe = HealthProbe()
+        self._keeper = Keeper(self._seal)
         self._started_at = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
         self._elapsed_s = 0.0
         self._user_s = 0.0
@@ -76,7 +84,7 @@ class Course:
             finally:
                 self._end()
         facts = replace(self._facts, interrupted=interrupts.seen)
-        return self._results_of([(arm, arm.recorder.log.finish(), arm.with_own(facts)) for arm in self._arms])
+        return self._with_health([(arm, arm.recorder.log.finish(), arm.with_own(facts)) for arm in self._arms])
 
     def _drive(self, interrupts: Interrupts) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
@@ -112,6 +120,7 @@ class Course:
         for arm in self._arms:
             arm.recorder.began = began
         self._probe.start()
+        self._keeper.start()
         if self._dispatcher is not None:
             self._dispatcher.begin(began, began_s)
         self._on_stage_begin()
@@ -159,6 +168,7 @@ class Course:
             at_last.callback(end_resolver_threads)
             for arm in self._arms:
                 at_last.callback(arm.close)
+            at_last.callback(self._keeper.stop)
             try:
                 self._probe.stop()
                 self._stop()
@@ -185,14 +195,26 @@ class Course:
         for arm in self._arms:
             arm.users.kill_all()
 
-    def _results_so_far(self) -> tuple[RunResult, ...]:
-        return self._results_of([(arm, arm.recorder.log.freeze(), self._facts) for arm in self._arms])
+    def _seal(self) -> None:
+        """End a piece of what is recorded, and hand it over."""
+        self._sends.fold()
+        for arm in self._arms:
+            pieces = arm.recorder.log.seal()
+            if self._plan.keep is not None:
+                health = self._probe.health_so_far(len(arm.recorder.log))
+                (so_far,) = self._results_of([(arm, _NO_SAMPLES, arm.with_own(self._facts))], health)
+                self._plan.keep(arm.recorder.log.keys, pieces, so_far)
 
-    def _results_of(self, parts: Sequence[tuple[Arm, Measured, RunFacts]]) -> tuple[RunResult, ...]:
+    def _results_so_far(self) -> tuple[RunResult, ...]:
+        return self._with_health([(arm, arm.recorder.log.freeze(), self._facts) for arm in self._arms])
+
+    def _with_health(self, parts: Sequence[_Part]) -> tuple[RunResult, ...]:
+        return self._results_of(parts, self._health([samples for _, samples, _ in parts]))
+
+    def _results_of(self, parts: Sequence[_Part], health: GeneratorHealth) -> tuple[RunResult, ...]:
         stages = self._plan.stages
         if self._plan.locust_shape is not None and self._elapsed_s > 0:
             stages = (replace(stages[0], duration_s=self._elapsed_s, users=self._most_users),)
-        health = self._health([samples for _, samples, _ in parts])
         return tuple(
             RunResult(
                 test=self._test,
@@ -217,12 +239,11 @@ class Course:
         health, windows = self._probe.health(sum(map(len, samples))), self._steady_windows()
         if self._dispatcher is None:
             return replace(health, dispersion=dispersion_of_counts(samples[0].starts, windows))
-        sends_s = np.concatenate([np.array(arm.recorder.sends_s) for arm in self._arms])
-        lags_ms = np.concatenate([np.array(arm.recorder.send_lags_ms) for arm in self._arms])
+        lags_ms = self._sends.lags_ms
         return replace(
             health,
-            dispersion=index_of_dispersion(sends_s, windows),
-            send_lag_p99_ms=float(np.quantile(lags_ms, 0.99)) if lags_ms.size else None,
+            dispersion=dispersion_of_counts(self._sends.counts, windows),
+            send_lag_p99_ms=lags_ms.percentile(P99) if lags_ms.count else None,
         )
 
     def _steady_windows(self) -> tuple[Window, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from tailgate.run import RunResult
-from tailgate.samples import SampleLog
+from tailgate.samples import Columns, SampleLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,20 @@ class LiveRun:
     log: SampleLog
     user_s: float
     """Sum over the users of the seconds that each has lived."""
+
+
+class Keep(Protocol):
+    """What is handed the measurements of a run while it goes on."""
+
+    def __call__(self, keys: Sequence[str], pieces: Sequence[Columns], so_far: RunResult) -> None:
+        """Take what was recorded since the last call; must not block.
+
+        Args:
+            keys: All request keys so far, to which ``key_index`` points.
+            pieces: Requests in the order of their ends; never changed again.
+            so_far: The run but for its samples.
+        """
+        ...  # pragma: no cover
 
 
 class Monitor(Protocol):

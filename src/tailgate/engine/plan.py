@@ -15,6 +15,7 @@ from gevent import monkey
 from locust import LoadTestShape, User
 from locust.runners import Runner
 
+from tailgate.engine.monitor import Keep
 from tailgate.engine.preflight import check_host
 from tailgate.engine.users import find_open_problems, find_problems
 from tailgate.errors import BadInput
@@ -59,6 +60,8 @@ class LoadPlan:
     """Whether each request carries a number, by which servers can tell of it."""
     tracer: RequestTracer | None = None
     """Follows the requests; None leaves them untraced."""
+    keep: Keep | None = None
+    """Is handed what the run measures while it goes on; None for nobody. Not in a duet."""
     ui_port: int | None = None
     """Where Locust's web UI shows the run; None for nowhere."""
 

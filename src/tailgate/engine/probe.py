@@ -13,6 +13,7 @@ from gevent import get_hub
 from tailgate.model import GeneratorHealth
 
 PROBE_INTERVAL_S = 0.01
+_MINUTE = int(60 / PROBE_INTERVAL_S)
 _BLOCKED_MS = 10.0
 """A loop that is so late stood still. However long it did, that is one lag, of which a percentile takes no note."""
 
@@ -47,24 +48,38 @@ class HealthProbe:
             return
         self._timer.close()
         self._timer = None
-        self._elapsed_s = time.perf_counter() - self._began_s
-        self._cpu_s = time.process_time() - self._cpu_began_s
-        self._host_after = psutil.cpu_times()
+        self._read()
 
     def health(self, requests: int) -> GeneratorHealth:
         """Return the figures of the time between ``start`` and ``stop``, in which ``requests`` were made."""
-        lags_ms = np.array(self._lags_ms or [0.0])
+        return self._figures(requests, self._lags_ms)
+
+    def health_so_far(self, requests: int) -> GeneratorHealth:
+        """Return the figures while it goes on; the lags are those of the last minute, so that it costs little."""
+        if self._timer is not None:
+            self._read()
+        return self._figures(requests, self._lags_ms[-_MINUTE:])
+
+    def _figures(self, requests: int, lags: array[float]) -> GeneratorHealth:
+        lags_ms = np.array(lags or [0.0])
+        # Of the time that was looked at: all of it, or the last minute.
+        watched_s = self._elapsed_s * len(lags) / max(1, len(self._lags_ms))
         blocked_s = float(lags_ms[lags_ms > _BLOCKED_MS].sum()) / 1000
         busy, steal = _host_shares(self._host_before, self._host_after)
         return GeneratorHealth(
             loop_lag_p50_ms=float(np.quantile(lags_ms, 0.5)),
             loop_lag_p99_ms=float(np.quantile(lags_ms, 0.99)),
-            blocked_ratio=blocked_s / self._elapsed_s if self._elapsed_s else 0.0,
+            blocked_ratio=blocked_s / watched_s if watched_s else 0.0,
             cpu_ratio=self._cpu_s / self._elapsed_s if self._elapsed_s else 0.0,
             cpu_us_per_request=1e6 * self._cpu_s / requests if requests else None,
             host_cpu_ratio=busy,
             steal_ratio=steal,
         )
+
+    def _read(self) -> None:
+        self._elapsed_s = time.perf_counter() - self._began_s
+        self._cpu_s = time.process_time() - self._cpu_began_s
+        self._host_after = psutil.cpu_times()
 
     def _set(self) -> None:
         self._set_at_s = time.perf_counter()
