@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from itertools import zip_longest
 from random import getrandbits
@@ -15,7 +15,7 @@ import pytest
 
 from tailgate.collecting import is_load_test
 from tailgate.errors import BadInput
-from tailgate.telemetry.settings import ENDPOINT, TelemetrySettings, read_settings
+from tailgate.telemetry.settings import ALIAS, ENDPOINT, TelemetrySettings, read_settings
 
 if TYPE_CHECKING:
     from tailgate.telemetry.delivery import Delivered, Delivery
@@ -43,19 +43,22 @@ class _Test:
 class Telemetry:
     """The telemetry of one session: a plugin of its own, registered only if somebody asked for it."""
 
-    def __init__(self, config: pytest.Config, settings: TelemetrySettings) -> None:
+    def __init__(self, config: pytest.Config, settings: TelemetrySettings, *, is_address_given: bool) -> None:
         self._config = config
         self._settings = settings
+        self._is_address_given = is_address_given
         self._delivery: Delivery | None = None
         self._tests: dict[str, _Test] = {}
         self._delivered: list[Delivered] = []
         """What became of the spans of each process."""
 
-    def begin_run(self, nodeid: str, scenario: str) -> RunTracer:
-        """Return what follows the requests of a run that is about to begin."""
+    def begin_run(self, nodeid: str, scenario: str) -> RunTracer | None:
+        """Return what follows the requests of a run that is about to begin; None after the body of its test."""
         from tailgate.telemetry.recording import RunIdentity, RunTracer  # noqa: PLC0415 - only if asked for
 
-        test = self._tests[nodeid]
+        test = self._tests.get(nodeid)
+        if test is None:
+            return None
         run = RunIdentity(
             test=nodeid, scenario=scenario, trace_id=test.trace_id, test_span_id=test.span_id, began=time.time()
         )
@@ -63,20 +66,18 @@ class Telemetry:
         test.tracers.append(tracer)
         return tracer
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Follow a load test from its setup to its teardown."""
-        if not is_load_test(item):
-            return (yield)
-        test = self._tests[item.nodeid] = _Test()
-        try:
-            return (yield)
-        finally:
-            del self._tests[item.nodeid]
-            for tracer, record in zip_longest(test.tracers, test.records[: len(test.tracers)]):
-                tracer.end(record["counters"] if record else {})
-            if self._settings.sample_ratio is not None:
-                self._open().put(_finished(item.nodeid, test))
+    def prefer_collector(self, endpoints: Mapping[str, str]) -> None:
+        """Send to one of these by protocol, unless a person said where to, or something was sent already."""
+        if not self._is_address_given and self._delivery is None:
+            endpoint = endpoints[self._settings.protocol]
+            self._settings = replace(self._settings, endpoint=endpoint)
+            os.environ[ENDPOINT] = endpoint
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Follow a load test from its setup on."""
+        if is_load_test(item):
+            self._tests[item.nodeid] = _Test()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -89,25 +90,31 @@ class Telemetry:
                 test.failure = report.longreprtext.partition("\n")[0]
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the test's span with its body: after the last test the stack goes away, and its collector with it."""
+        self._end_test(item.nodeid)
+        if nextitem is None:
+            self._close()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send what is left; a worker of xdist tells its controller what became of it."""
-        if self._delivery is None:
-            return
-        delivered = self._delivery.close()
+        for nodeid, test in list(self._tests.items()):
+            test.failure = test.failure or "interrupted"
+            self._end_test(nodeid)
+        self._close()
         output = getattr(session.config, "workeroutput", None)
-        if output is None:
-            self._delivered.append(delivered)
-        else:
-            output["tailgate_telemetry"] = asdict(delivered)
+        if output is not None:
+            output["tailgate_telemetry"] = [asdict(delivered) for delivered in self._delivered]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker of xdist tells."""
         from tailgate.telemetry.delivery import Delivered  # noqa: PLC0415 - as above
 
-        told = getattr(node, "workeroutput", {}).get("tailgate_telemetry")
-        if told is not None:
-            self._delivered.append(Delivered(**told))
+        told = getattr(node, "workeroutput", {}).get("tailgate_telemetry", [])
+        self._delivered += [Delivered(**delivered) for delivered in told]
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -115,13 +122,27 @@ class Telemetry:
         if not self._delivered:
             return
         sent, lost = (sum(getattr(one, name) for one in self._delivered) for name in ("sent", "lost"))
-        where = f"{self._settings.endpoint} ({self._settings.protocol})"
+        where = " and ".join(dict.fromkeys(one.where for one in self._delivered))
         reason = next((one.reason for one in self._delivered if one.reason), "")
         if lost or any(one.failed_metrics for one in self._delivered):
             text = f"WARNING: telemetry: {lost:,} of {sent + lost:,} spans were lost on the way to {where}: {reason}"
             terminalreporter.write_line(text, yellow=True)
         else:
             terminalreporter.write_line(f"telemetry: {sent:,} spans sent to {where}")
+
+    def _end_test(self, nodeid: str) -> None:
+        test = self._tests.pop(nodeid, None)
+        if test is None:
+            return
+        for tracer, record in zip_longest(test.tracers, test.records[: len(test.tracers)]):
+            tracer.end(record["counters"] if record else {})
+        if self._settings.sample_ratio is not None:
+            self._open().put(_finished(nodeid, test))
+
+    def _close(self) -> None:
+        if self._delivery is not None:
+            self._delivered.append(self._delivery.close())
+            self._delivery = None
 
     def _open(self) -> Delivery:
         """Begin to export, when there is something to; the controller of xdist never has anything."""
@@ -164,10 +185,11 @@ def begin(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--perf-otel: {_MISSING}")
         config.pluginmanager.register(_Unavailable(), "tailgate-telemetry")
         return
+    is_address_given = bool(os.environ.get(ENDPOINT) or os.environ.get(ALIAS))
     if not os.environ.get(ENDPOINT):
         os.environ[ENDPOINT] = settings.endpoint
         config.add_cleanup(_forget_endpoint)
-    telemetry = config.stash[_TELEMETRY] = Telemetry(config, settings)
+    telemetry = config.stash[_TELEMETRY] = Telemetry(config, settings, is_address_given=is_address_given)
     config.pluginmanager.register(telemetry, "tailgate-telemetry")
 
 
@@ -179,6 +201,17 @@ def begin_run(item: pytest.Item, scenario: str) -> RunTracer | None:
     """Return what follows the requests of a run that is about to begin; None without telemetry."""
     telemetry = item.config.stash.get(_TELEMETRY, None)
     return None if telemetry is None else telemetry.begin_run(item.nodeid, scenario)
+
+
+def prefer_collector(config: pytest.Config, endpoints: Mapping[str, str]) -> None:
+    """Send telemetry, if there is any, to the collector of a stack, unless a person said where to.
+
+    Args:
+        config: Of the session.
+        endpoints: Base URL by protocol, ``grpc`` and ``http/protobuf``.
+    """
+    if (telemetry := config.stash.get(_TELEMETRY, None)) is not None:
+        telemetry.prefer_collector(endpoints)
 
 
 def _is_installed() -> bool:

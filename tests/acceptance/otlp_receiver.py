@@ -1,7 +1,12 @@
-"""A receiver of OTLP, by gRPC and by HTTP, that keeps what arrives."""
+"""A receiver of OTLP, by gRPC and by HTTP, that keeps what arrives.
+
+Run as a program it stands in a container for the collector: it listens where that does, and writes each message as a
+line of its standard output, which `Receiver.take_line` understands.
+"""
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +78,12 @@ class Receiver:
             assert time.monotonic() < deadline_s, "it never arrived"
             time.sleep(0.02)
 
+    def take_line(self, line: str) -> None:
+        """Take a message from the output of the program."""
+        kind, _, message = line.partition(" ")
+        if kind == "spans":
+            self.take_spans(trace_pb2.ExportTraceServiceRequest.FromString(base64.b64decode(message)))
+
     def take_spans(self, request: trace_pb2.ExportTraceServiceRequest) -> None:
         for resource_spans in request.resource_spans:
             resource = plain(resource_spans.resource.attributes)
@@ -118,12 +129,22 @@ def _value(value: AnyValue) -> object:
 def running_receiver() -> Iterator[Receiver]:
     """Receive on ports of loopback that the system picks."""
     receiver = Receiver()
-    with _grpc_server(receiver), _http_server(receiver):
+    with _grpc_server(receiver, "127.0.0.1:0"), _http_server(receiver, ("127.0.0.1", 0)):
         yield receiver
 
 
+class _Teller(Receiver):
+    """Writes spans instead of keeping them."""
+
+    def take_spans(self, request: trace_pb2.ExportTraceServiceRequest) -> None:
+        print("spans", base64.b64encode(request.SerializeToString()).decode(), flush=True)  # noqa: T201 - its only output
+
+    def take_metrics(self, request: metrics_pb2.ExportMetricsServiceRequest) -> None:
+        """Take no note."""
+
+
 @contextmanager
-def _grpc_server(receiver: Receiver) -> Iterator[None]:
+def _grpc_server(receiver: Receiver, address: str) -> Iterator[None]:
     class Traces(trace_grpc.TraceServiceServicer):
         def Export(self, request, context):  # noqa: N802 - the name in the protocol
             receiver.take_spans(request)
@@ -138,7 +159,7 @@ def _grpc_server(receiver: Receiver) -> Iterator[None]:
         server = grpc.server(threads)
         trace_grpc.add_TraceServiceServicer_to_server(Traces(), server)
         metrics_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
-        receiver.grpc_port = server.add_insecure_port("127.0.0.1:0")
+        receiver.grpc_port = server.add_insecure_port(address)
         server.start()
         try:
             yield
@@ -147,7 +168,7 @@ def _grpc_server(receiver: Receiver) -> Iterator[None]:
 
 
 @contextmanager
-def _http_server(receiver: Receiver) -> Iterator[None]:
+def _http_server(receiver: Receiver, address: tuple[str, int]) -> Iterator[None]:
     kinds = {
         "/v1/traces": (trace_pb2.ExportTraceServiceRequest, receiver.take_spans),
         "/v1/metrics": (metrics_pb2.ExportMetricsServiceRequest, receiver.take_metrics),
@@ -164,7 +185,7 @@ def _http_server(receiver: Receiver) -> Iterator[None]:
         def log_message(self, *args: object) -> None:
             """Write nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(address, Handler) as server:
         receiver.http_port = server.server_port
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -173,3 +194,8 @@ def _http_server(receiver: Receiver) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+
+
+if __name__ == "__main__":
+    with _grpc_server(_Teller(), "0.0.0.0:4317"), _http_server(_Teller(), ("0.0.0.0", 4318)):
+        threading.Event().wait()

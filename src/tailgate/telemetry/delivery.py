@@ -33,6 +33,7 @@ _Item = TypeVar("_Item")
 class Delivered:
     """What became of the telemetry of one process."""
 
+    where: str
     sent: int
     lost: int
     failed_metrics: int
@@ -120,6 +121,7 @@ class Delivery:
         self._thread.join(self._settings.timeout_s)
         self._ear.close()
         return Delivered(
+            where=f"{self._settings.endpoint} ({self._settings.protocol})",
             sent=self._sent,
             lost=self._handed - self._sent + self._dropped,
             failed_metrics=self._failed_metrics,

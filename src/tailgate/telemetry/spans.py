@@ -126,9 +126,10 @@ def server_attributes(origin: str, default_port: int) -> dict[str, AttributeValu
     """Return ``server.address`` and ``server.port`` of ``host:port``; a user may have asked for what is no address."""
     try:
         parts = urlsplit(f"//{origin}")
-        return {"server.address": parts.hostname or "", "server.port": parts.port or default_port}
+        port = parts.port or default_port
     except ValueError:
         return {"server.address": origin}
+    return {"server.address": parts.hostname or "", "server.port": port}
 
 
 def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, AttributeValue]:
