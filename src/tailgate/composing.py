@@ -32,7 +32,7 @@ def perf_compose_project(request: pytest.FixtureRequest) -> Iterator[ComposeProj
     """
     from tailgate.stack.compose import ComposeProject  # noqa: PLC0415 - only if asked for
 
-    if not request.config.pluginmanager.has_plugin("docker"):
+    if not any(map(request.config.pluginmanager.has_plugin, ("docker", "pytest_docker"))):
         message = "--perf-stack=docker needs pytest-docker: pip install 'pytest-tailgate[docker]'"
         raise pytest.exit.Exception(message, returncode=pytest.ExitCode.USAGE_ERROR)
     files = request.getfixturevalue("docker_compose_file")

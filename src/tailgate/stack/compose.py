@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Self
 
 from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.stack.containers import LOOPBACK, Container, render_end, render_health
-from tailgate.stack.docker import check_engine, environment, inspect, run_docker
+from tailgate.stack.docker import DockerFailed, check_engine, has_image, inspect, run_docker
 from tailgate.stack.sandbox import Sandbox
 from tailgate.stack.stack import Stack
 
@@ -66,21 +65,8 @@ class ComposeProject:
             BadInput: An image cannot be had, or a compose file cannot be used.
             StackNotReady: A container ended or was not healthy in time; with the end of its log.
         """
-        files = [part for file in self._files for part in ("-f", file)]
-        command = ["docker", "compose", *files, "-p", self.name, *UP.split(), *options]
         with self.explaining():
-            done = subprocess.run(
-                command,
-                env=environment(self._env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-            if done.returncode:
-                raise TailgateError(done.stdout)
+            self._compose(*UP.split(), *options)
 
     @contextlib.contextmanager
     def explaining(self) -> Iterator[None]:
@@ -97,7 +83,8 @@ class ComposeProject:
         except BadInput:
             raise
         except Exception as err:
-            raise self._explain(str(err), waited_s=time.monotonic() - start) from err
+            output = err.output if isinstance(err, DockerFailed) else str(err)
+            raise self._explain(output, waited_s=time.monotonic() - start) from err
 
     def stack(self, entry: str) -> Stack:
         """Return the running project as a stack whose services are all its containers.
@@ -123,6 +110,18 @@ class ComposeProject:
             for one, service, number in zip(found, services, numbers, strict=True)
         }
 
+    def _compose(self, *arguments: str) -> str:
+        files = [part for file in self._files for part in ("-f", file)]
+        return run_docker("compose", *files, "-p", self.name, *arguments, env=self._env, timeout_s=None)
+
+    def _missing_images(self) -> list[str]:
+        """Return the images that the compose files name and that are not there; none if they cannot be read."""
+        try:
+            named = self._compose("config", "--images").split()
+        except TailgateError:
+            return []
+        return sorted({name for name in named if not has_image(name)})
+
     def _inspect(self) -> list[dict[str, Any]]:
         label = f"label={_LABEL}.project={self.name}"
         return inspect(run_docker("container", "ls", "--all", "--quiet", "--no-trunc", "--filter", label).split())
@@ -132,7 +131,9 @@ class ComposeProject:
         found = self._inspect()
         failed = f"docker compose cannot start the containers of {', '.join(self._files)}: {_errors(output)}"
         if not found:
-            return BadInput([f"{failed}; is each image named right, and can its registry be reached?"])
+            missing = self._missing_images()
+            advice = f"; not here: {', '.join(missing)}; is it named right, and can its registry be reached?"
+            return BadInput([failed + (advice if missing else "")])
         if problems := sorted(filter(None, map(_problem, found))):
             _, name, problem, identity = problems[0]
             return StackNotReady(

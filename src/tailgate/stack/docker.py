@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -18,20 +17,39 @@ PULL_TIMEOUT_S = 600.0
 INSTEAD = "or use --perf-stack=embedded, which needs none"
 
 
-def run_docker(*arguments: str, with_errors: bool = False, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
+class DockerFailed(TailgateError):
+    """A docker command failed.
+
+    Attributes:
+        output: What it wrote.
+    """
+
+    def __init__(self, arguments: Sequence[str], output: str) -> None:
+        self.output = output
+        super().__init__(f"docker {' '.join(arguments)}: {last_line(output)}")
+
+
+def run_docker(
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    with_errors: bool = False,
+    timeout_s: float | None = ANSWER_TIMEOUT_S,
+) -> str:
     """Run ``docker`` and return what it wrote.
 
     Args:
         *arguments: What stands behind ``docker``.
-        with_errors: Whether its standard error belongs to what it wrote.
-        timeout_s: How long it may take.
+        env: Added to this process's own environment.
+        with_errors: Whether what it wrote to its standard error is returned as well.
+        timeout_s: How long it may take; None for as long as it wants.
 
     Raises:
-        TailgateError: It failed, took too long, or is not there; with its last line.
+        DockerFailed: It failed, took too long, or is not there.
     """
     try:
         done = subprocess.run(
             ["docker", *arguments],  # noqa: S607 - whichever docker the person uses
+            env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if with_errors else subprocess.PIPE,
@@ -41,9 +59,9 @@ def run_docker(*arguments: str, with_errors: bool = False, timeout_s: float = AN
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as err:
-        raise TailgateError(f"docker {' '.join(arguments)}: {err}") from err
+        raise DockerFailed(arguments, str(err)) from err
     if done.returncode:
-        raise TailgateError(f"docker {' '.join(arguments)}: {last_line(done.stderr or done.stdout)}")
+        raise DockerFailed(arguments, done.stderr or done.stdout)
     return done.stdout
 
 
@@ -55,7 +73,7 @@ def check_engine() -> None:
     """
     try:
         run_docker("version", "--format", "{{.Server.Version}}", timeout_s=ENGINE_TIMEOUT_S)
-    except TailgateError as err:
+    except DockerFailed as err:
         if isinstance(err.__cause__, FileNotFoundError):
             raise BadInput([f"there is no docker command on the PATH; install Docker, {INSTEAD}"]) from err
         where = os.environ.get("DOCKER_HOST") or "its usual address"
@@ -63,11 +81,20 @@ def check_engine() -> None:
         raise BadInput([f"no Docker daemon answers at {where} ({err}); {advice}"]) from err
     try:
         version = run_docker("compose", "version", "--short").strip()
-    except TailgateError as err:
+    except DockerFailed as err:
         message = f"docker has no compose plugin; install docker compose version 2 or later, {INSTEAD}"
         raise BadInput([message]) from err
     if version.lstrip("v").startswith(("0.", "1.")):
         raise BadInput([f"docker compose is version {version}, wanted 2 or later; update it, {INSTEAD}"])
+
+
+def has_image(name: str) -> bool:
+    """Tell whether an image is there."""
+    try:
+        run_docker("image", "inspect", name)
+    except DockerFailed:
+        return False
+    return True
 
 
 def require_image(name: str) -> None:
@@ -76,12 +103,11 @@ def require_image(name: str) -> None:
     Raises:
         BadInput: It is not there and cannot be pulled.
     """
-    with contextlib.suppress(TailgateError):
-        run_docker("image", "inspect", name)
+    if has_image(name):
         return
     try:
         run_docker("image", "pull", "--quiet", name, timeout_s=PULL_TIMEOUT_S)
-    except TailgateError as err:
+    except DockerFailed as err:
         raise BadInput([f"the image {name!r} is not here and cannot be pulled: {err}"]) from err
 
 
@@ -122,8 +148,3 @@ def read_cpu_s(container: str) -> float:
 def last_line(text: str) -> str:
     """Return the last line of ``text`` that is not empty."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with ``variables`` in it."""
-    return {**os.environ, **variables}
