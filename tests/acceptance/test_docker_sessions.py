@@ -121,7 +121,7 @@ def test_a_container_that_ends_is_named_with_its_exit_code(suite, project):
             "not here: tailgate/no-such-image:1; is it named right, and can its registry be reached?",
         ),
         (("services:", "servces:"), "servces"),
-        (("shop:\n", "store:\n"), "entry service 'shop': no such container; there are: store"),
+        (("shop:\n", "store:\n"), "entry service 'shop': wanted NAME or NAME:PORT with one of the containers: store"),
     ],
 )
 def test_a_compose_file_that_cannot_be_used_ends_the_session(suite, project, change, message):

@@ -95,8 +95,9 @@ class ComposeProject:
         """
         containers = {name: Container(name, identity) for name, identity in self.identities().items()}
         name, _, port = entry.partition(":")
-        if name not in containers:
-            raise BadInput([f"entry service {entry!r}: no such container; there are: {', '.join(sorted(containers))}"])
+        if name not in containers or not (port.isdecimal() or not port):
+            known = ", ".join(sorted(containers))
+            raise BadInput([f"entry service {entry!r}: wanted NAME or NAME:PORT with one of the containers: {known}"])
         published = containers[name].published(int(port) if port else None)
         return Stack(url=f"http://{LOOPBACK}:{published}", services=containers)
 
