@@ -100,8 +100,8 @@ def test_a_slowdown_uses_more_processor_time_and_waits_longer_by_its_ratio(shop)
         plain_s, slow_s = ask_in_any_order([plain, slow], times=1500)
         used_s = [service.process.cpu_s() - start_s for service, start_s in zip((plain, slow), before_s, strict=True)]
     assert 1.12 <= used_s[1] / used_s[0] <= 1.32  # 1.22 on a quiet machine: the work of the fault itself counts too
-    # Of what the client sees, its own time does not get longer; short sleeps do, on a busy machine.
-    assert 1.08 <= median(slow_s) / median(plain_s) <= 1.45
+    # Of what the client sees, its own time does not get longer; short sleeps do, by far on a busy machine.
+    assert 1.08 <= median(slow_s) / median(plain_s) <= 2
 
 
 def ask_in_any_order(services, times):
