@@ -131,4 +131,5 @@ def test_a_collector_buys_the_scarce_product_only(stack, journal):
             collector.buy_scarce_product()
         counts = collector.counters.as_dict()
         assert set(collector.samples) == {("POST Buy_Scarce", "")}
-    assert counts["successful_purchases"] + counts["out_of_stock"] == 30  # of a stock of 50 at most
+    # Of a stock of 50 at most; other tests may have bought it.
+    assert counts.get("successful_purchases", 0) + counts["out_of_stock"] == 30
