@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -206,8 +206,13 @@ class SampleLog:
         return self._sealed + len(self._start_s)
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Methods and names seen so far, in the order in which ``key_index`` counts them."""
+        return tuple(self._index_by_key)
+
+    @property
     def keys(self) -> tuple[str, ...]:
-        """Request keys seen so far, in the order in which ``key_index`` counts them."""
+        """The same as request keys: ``GET Get_All_Products``."""
         return tuple(f"{method} {name}" for method, name in self._index_by_key)
 
     def add(  # noqa: PLR0917 - called for each request, where names cost time
@@ -226,6 +231,26 @@ class SampleLog:
             self._number.append(number)
         if outcome:
             self.failures += 1
+
+    def drain(self) -> dict[str, bytes]:
+        """Give away what was recorded since the last call, by the field of ``Samples``, and forget it."""
+        drained = {name: column.tobytes() for name, column in self._columns.items()}
+        self._begin_piece()
+        return drained
+
+    def extend(self, pairs: Sequence[tuple[str, str]], columns: Mapping[str, bytes]) -> None:
+        """Record many requests that another log recorded.
+
+        Args:
+            pairs: Methods and names, to which their ``key_index`` points.
+            columns: By the field of ``Samples``, as the arrays of a piece have them.
+        """
+        places = [self._index_by_key.setdefault(pair, len(self._index_by_key)) for pair in pairs]
+        theirs = np.frombuffer(columns["key_index"], dtype=np.int32)
+        mine = {**columns, "key_index": np.array(places, dtype=np.int32)[theirs].tobytes()}
+        for name, column in self._columns.items():
+            column.frombytes(mine[name])
+        self.failures += int(np.count_nonzero(np.frombuffer(columns["outcome"], dtype=np.uint8)))
 
     def seal(self) -> list[Columns]:
         """End a piece, and return all that ended since the last call: in the order of the ends, never changed again."""

@@ -172,3 +172,25 @@ def test_a_long_run_has_no_numbers():
     log.add("GET", "a", 1.0, 7.0, 0, 4711)
     log.seal()
     assert isinstance(log.finish(), Histograms)
+
+
+def piece_of(log):
+    (piece,) = log.seal()
+    return log.pairs, {name: column.tobytes() for name, column in piece.items()}
+
+
+def test_what_another_log_recorded_can_be_added(log):
+    other = SampleLog()
+    other.add("GET", "b", 0.5, 1.0, 0)
+    other.add("PUT", "c", 4.0, 2.0, 2)
+    log.extend(*piece_of(other))
+    samples = log.finish()
+
+    assert [samples.keys[index] for index in samples.key_index] == ["GET b", "GET a", "GET a", "GET b", "PUT c"]
+    assert samples.latency_ms.tolist() == [1.0, 3000.0, 5.0, 7.0, 2.0]
+    assert (log.failures, len(log)) == (2, 5)
+
+
+def test_nothing_can_be_added_to_a_log(log):
+    log.extend((), {name: b"" for name in ("key_index", "start_s", "latency_ms", "outcome")})
+    assert len(log) == 3
