@@ -203,7 +203,7 @@ class Course:
             if self._plan.keep is not None:
                 health = self._probe.health_so_far(len(arm.recorder.log))
                 (so_far,) = self._results_of([(arm, _NO_SAMPLES, arm.with_own(self._facts))], health)
-                self._plan.keep(arm.recorder.log.keys, pieces, so_far)
+                self._plan.keep(arm.recorder.log.pairs, pieces, so_far)
 
     def _results_so_far(self) -> tuple[RunResult, ...]:
         return self._with_health([(arm, arm.recorder.log.freeze(), self._facts) for arm in self._arms])

@@ -27,11 +27,11 @@ class LiveRun:
 class Keep(Protocol):
     """What is handed the measurements of a run while it goes on."""
 
-    def __call__(self, keys: Sequence[str], pieces: Sequence[Columns], so_far: RunResult) -> None:
+    def __call__(self, pairs: Sequence[tuple[str, str]], pieces: Sequence[Columns], so_far: RunResult) -> None:
         """Take what was recorded since the last call; must not block.
 
         Args:
-            keys: All request keys so far, to which ``key_index`` points.
+            pairs: Methods and names of all requests so far, to which ``key_index`` points.
             pieces: Requests in the order of their ends; never changed again.
             so_far: The run but for its samples.
         """
