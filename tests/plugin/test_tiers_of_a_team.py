@@ -12,7 +12,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        waited_ms = float(os.environ.get("SEARCH_MS", 20)) if self.path == "/search" else 0
+        waited_ms = float(os.environ.get("SEARCH_MS", 60)) if self.path == "/search" else 0
         time.sleep(waited_ms / 1000)
         with open("service.log", "a") as log:
             log.write(f"{self.headers.get('X-Request-Id', '-')} {waited_ms}\\n")
@@ -112,14 +112,14 @@ def test_a_breach_tells_the_tier_in_every_report(team):
         "total": names,
     }
     assert run["tiers"]["total"]["samples"] == run["total"]["samples"]
-    assert run["tiers"]["GET Search"]["tiers"][1]["p95_ms"] == 20
+    assert run["tiers"]["GET Search"]["tiers"][1]["p95_ms"] == 60
     assert run["tiers"]["GET Home"]["tiers"][1]["p95_ms"] == 0
     breakdown = next(check["breakdown"] for check in run["checks"] if check["subject"] == "GET Search")
-    assert breakdown.startswith("search engine took 20.0 of ")
+    assert breakdown.startswith("search engine took 60.0 of ")
     assert breakdown in session.failure("test_search").text
     assert breakdown in " ".join(session.output.split())
     assert "tiers p95  network and generator " in session.output
-    assert "   search engine 20.0 ms" in session.output
+    assert "   search engine 60.0 ms" in session.output
 
 
 def test_without_anything_that_tells_requests_carry_no_number_and_nothing_is_said(team):
@@ -157,12 +157,13 @@ def test_what_cannot_be_told_is_a_note_and_no_verdict(team):
 
 
 def test_a_breach_beside_saved_runs_tells_which_tier_grew(team):
-    suite = team(LOCATE).limit("search: {requests: {GET Search: {p95_ms: 5000}}}")
+    suite = team(LOCATE).limit("search: {requests: {GET Search: {p95_ms: 5000, min_samples: 5}}}")
     saved = suite.run("--perf-save", "--perf-json=report.json", SEARCH_MS="1")
     assert saved.status == 0, saved.output
-    session = suite.limit("search: {requests: {GET Search: {p95_ms: 5}}}").run("--perf-compare", *REPORTS)
+    suite.limit("search: {requests: {GET Search: {p95_ms: 5, min_samples: 5}}}")
+    session = suite.run("--perf-compare", *REPORTS, SEARCH_MS="150")
     (check,) = session.runs[0]["checks"]
-    assert check["breakdown"].startswith("search engine took 20.0 of ")
+    assert check["breakdown"].startswith("search engine took 150 of ")
     assert check["breakdown"].endswith(" slowest, up from 1.0 ms in saved runs")
 
 
