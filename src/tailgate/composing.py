@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ def plain_failure() -> Iterator[None]:
     try:
         yield
     except BadInput as err:
+        if "PYTEST_XDIST_WORKER" in os.environ:  # a worker that ends is an internal error to xdist
+            raise pytest.fail.Exception(f"--perf-stack: {err}", pytrace=False) from None
         raise pytest.exit.Exception(f"--perf-stack: {err}", returncode=pytest.ExitCode.USAGE_ERROR) from None
     except (TailgateError, OSError) as err:
         raise pytest.fail.Exception(str(err), pytrace=False) from None

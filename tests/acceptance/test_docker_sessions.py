@@ -160,3 +160,10 @@ def test_options_and_plugins_do_not_collide_with_pytest_docker(suite):
     assert code == 0
     assert "--container-scope" in output
     assert "--perf-stack" in output
+
+
+def test_a_worker_of_xdist_fails_its_tests_with_the_message(suite):
+    code, output = run(suite, "-n1", PROJECT="none", PATH="/nowhere")
+    assert code == 1
+    assert output.count("--perf-stack: there is no docker command on the PATH; install Docker, or use") >= 2
+    assert "2 errors" in output
