@@ -113,7 +113,9 @@ def make_baseline(
         total=Series(summary=_rounded_summary(judged.total), blocks=cut_blocks(inside, run.window)),
         requests=requests,
         counters={name: _rounded(value) for name, value in judged.counters.items() if math.isfinite(value)},
-        generator={name: _rounded_or_none(value) for name, value in asdict(judged.generator).items()},
+        generator={
+            name: _rounded_or_none(value) for name, value in asdict(judged.generator).items() if name != "workers"
+        },
         stages=tuple(asdict(stage) for stage in run.stages),
         configuration=dict(load.configuration),
         hashes={

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from math import floor
 from pathlib import Path, PurePosixPath
 
 _UNLIMITED_BYTES = 2**60
@@ -19,6 +21,12 @@ def cpu_limit(root: Path = Path("/")) -> float | None:
         if quota.isdecimal() and period.isdecimal() and int(period):
             limits.append(int(quota) / int(period))
     return min(limits, default=None)
+
+
+def count_cores(root: Path = Path("/")) -> int:
+    """Return how many processes can run at once here; at least one."""
+    cores, limit = len(os.sched_getaffinity(0)), cpu_limit(root)
+    return max(1, cores if limit is None else min(cores, floor(limit)))
 
 
 def memory_limit_bytes(root: Path = Path("/")) -> int | None:

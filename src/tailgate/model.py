@@ -472,14 +472,34 @@ class ErrorCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerHealth:
+    """How well one of several worker processes did; zeros where it died before it told anything."""
+
+    name: str
+    host: str
+    """Name of its machine."""
+    samples: int
+    """Requests that it reported."""
+    loop_lag_p50_ms: float
+    loop_lag_p99_ms: float
+    blocked_ratio: float
+    cpu_ratio: float
+    """As those of ``GeneratorHealth``, of this process alone."""
+    clock_offset_ms: float
+    """By how much its clock was ahead of that of pytest's machine when the run began; taken into account."""
+    clock_error_ms: float
+    """The most that this may be off, and with it the start times of its requests beside those of others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorHealth:
     """How well the generator itself did."""
 
     loop_lag_p50_ms: float
     loop_lag_p99_ms: float
-    """How late a 10 ms timer of the event loop fired."""
+    """How late a 10 ms timer of the event loop fired; of several workers, in the worst of them."""
     cpu_ratio: float
-    """Processor time of this process over elapsed time; 1.0 is one whole core."""
+    """Processor time of this process, and of all workers, over elapsed time; 1.0 is one whole core."""
     cpu_us_per_request: float | None
     host_cpu_ratio: float | None
     """Busy share of all cores of the machine; None where the system does not tell."""
@@ -495,6 +515,8 @@ class GeneratorHealth:
     """Open model: tasks of them that could not be started, because every user was busy."""
     send_lag_p99_ms: float | None = None
     """Open model: how late requests were sent after they were due; part of their latency."""
+    workers: tuple[WorkerHealth, ...] = ()
+    """One by one; empty where users lived in this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tailgate.errors import TailgateError
+from tailgate.worker_options import WorkerOptions, add_worker_options, read_worker_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Options:
     """By how much the candidate of a duet is made slower, on paper, to try the gate."""
     ui_port: int | None
     """Where loads show themselves; 0 until the system has picked one, None for nowhere."""
+    workers: WorkerOptions | None
+    """In which processes users live; None for pytest's own."""
 
 
 OPTIONS = pytest.StashKey[Options]()
@@ -91,6 +94,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="=PORT",
         help="show each load in Locust's web UI on PORT of 127.0.0.1 (default: one that is free), to look at only",
     )
+    add_worker_options(group)
     group.addoption("--perf-list", action="store_true", help="show the saved baselines, and stop")
     group.addoption("--perf-strict", action="store_true", help="let a comparison that decides nothing fail")
     group.addoption(
@@ -148,6 +152,7 @@ def read_options(config: pytest.Config) -> Options:
         duet=config.getoption("perf_duet"),
         injected_ratio=_injected_ratio(config),
         ui_port=_ui_port(config),
+        workers=read_worker_options(config),
     )
     _check_duet(config, options)
     _check_stack(config.getoption("perf_stack"))

@@ -28,6 +28,8 @@ class RunFacts:
     """Services that died without being told to."""
     action_errors: tuple[str, ...] = ()
     """What went wrong with the actions that the test had asked for at a stage, and with what it observes."""
+    worker_problems: tuple[str, ...] = ()
+    """Worker processes that died, fell silent, left or came late; one sentence each."""
     clock_jump_s: float = 0.0
     """How far the wall clock moved against the monotonic one."""
     stopped: str = ""

@@ -9,10 +9,12 @@ from tailgate.model import (
     TOTAL,
     Check,
     ErrorCount,
+    GeneratorHealth,
     GeneratorLimits,
     RequestSummary,
     Scenario,
     Severity,
+    WorkerHealth,
     count_of,
     render_beside,
     render_figure,
@@ -51,6 +53,7 @@ def _ended_from_outside(run: RunResult) -> Iterator[str]:
         yield f"ended early, after {run.duration_s:.1f} s: {run.facts.stopped}"
     yield from run.facts.stack_deaths
     yield from run.facts.action_errors
+    yield from run.facts.worker_problems
     if abs(run.facts.clock_jump_s) > CLOCK_JUMP_LIMIT_S:
         yield f"the wall clock jumped by {run.facts.clock_jump_s:+.2f} s during the run"
 
@@ -110,12 +113,23 @@ def _lost_requests(run: RunResult) -> Iterator[str]:
 
 
 def _generator_saturated(run: RunResult, total: RequestSummary, limits: GeneratorLimits) -> Iterator[str]:
-    health, p95_ms = run.generator, total.p95_ms
+    health = run.generator
+    if not health.workers:
+        yield from _process_saturated("its event loop", "it", health, total, limits)
+    for worker in health.workers:
+        name = f"worker {worker.name}"
+        yield from _process_saturated(f"the event loop of {name}", name, worker, total, limits)
+
+
+def _process_saturated(
+    loop: str, who: str, health: GeneratorHealth | WorkerHealth, total: RequestSummary, limits: GeneratorLimits
+) -> Iterator[str]:
+    p95_ms = total.p95_ms
     if p95_ms is not None:
         limit_ms = max(limits.min_loop_lag_ms, limits.max_loop_lag_ratio * p95_ms)
         if health.loop_lag_p99_ms > limit_ms:
             yield (
-                f"generator saturated: its event loop was late by "
+                f"generator saturated: {loop} was late by "
                 f"{render_beside('lag_ms', health.loop_lag_p99_ms, [limit_ms])} (p99), more than "
                 f"{render_figure('lag_ms', limit_ms)} is too much beside a p95 of {render_figure('p95_ms', p95_ms)}; "
                 "use fewer users or longer waits"
@@ -123,13 +137,14 @@ def _generator_saturated(run: RunResult, total: RequestSummary, limits: Generato
     if health.blocked_ratio > limits.max_blocked_ratio:
         share = render_beside("_ratio", health.blocked_ratio, (limits.max_blocked_ratio,))
         yield (
-            f"generator saturated: its event loop stood still for {share} of the time, allowed are "
+            f"generator saturated: {loop} stood still for {share} of the time, allowed are "
             f"{render_limit('_ratio', limits.max_blocked_ratio)}; users must not block, as time.sleep and requests do"
         )
     if health.cpu_ratio > limits.max_cpu_ratio:
         yield (
-            f"generator saturated: it used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} of "
-            f"one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; use fewer users or longer waits"
+            f"generator saturated: {who} used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} "
+            f"of one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; "
+            "use fewer users or longer waits"
         )
 
 

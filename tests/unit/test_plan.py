@@ -163,7 +163,8 @@ class Weightless(Shopper):
             Patched,
             (
                 "load: Patched is an HttpUser, which needs Locust's monkey patching and would block every other user "
-                "in this process; derive it from locust.FastHttpUser, whose client has the same methods"
+                "in this process; derive it from locust.FastHttpUser, whose client has the same methods, or run it "
+                "in worker processes by --perf-workers=2"
             ),
         ),
     ],

@@ -6,6 +6,7 @@ from tailgate import unpatched
 
 unpatched.install()
 
+from tailgate.engine.fleet import Workers  # noqa: E402 - Locust must be imported after the line above
 from tailgate.engine.monitor import (  # noqa: E402 - Locust must be imported after the line above
     DuetMonitor,
     LiveArm,
@@ -23,6 +24,7 @@ __all__ = [
     "LiveRun",
     "LoadPlan",
     "Monitor",
+    "Workers",
     "make_plan",
     "run_duet",
     "run_load",

@@ -34,7 +34,7 @@ class RequestTimeout(ClientError):
         return f"no complete answer within {self.seconds:g} s"
 
 
-class _Deadlines:
+class Deadlines:
     """The deadlines of one session's requests.
 
     Their timers are used again and again: to make a ``gevent.Timeout`` costs more than to record the request.
@@ -77,7 +77,7 @@ class _UserAgent(LocustUserAgent):
     """Locust's user agent, but every request is sent once and every unreadable answer is a failed request."""
 
     response_type = _Response
-    deadlines: _Deadlines
+    deadlines: Deadlines
 
     def close(self) -> None:
         super().close()
@@ -111,9 +111,14 @@ class _UserAgent(LocustUserAgent):
 def track(session: FastHttpSession, context: RunContext) -> None:
     """Give every request of a session a deadline, and record those that never come to an end."""
     session.client.__class__ = _UserAgent
-    deadlines = vars(session.client)["deadlines"] = _Deadlines(context.request_timeout_s)
-    send, defaults = session.request, session.client.default_headers
-    tracker = RequestTracker(context, session.user, lambda name: name in defaults)
+    deadlines = vars(session.client)["deadlines"] = Deadlines(context.request_timeout_s)
+    defaults = session.client.default_headers
+    follow(session, RequestTracker(context, session.user, lambda name: name in defaults), deadlines)
+
+
+def follow(session: Any, tracker: RequestTracker, deadlines: Deadlines) -> None:
+    """Have the requests of one of Locust's sessions begin and end by these."""
+    send = session.request
 
     def request(method: str, url: str, name: str | None = None, **kwargs: Any) -> Any:
         tracker.begin()
@@ -133,7 +138,7 @@ def track(session: FastHttpSession, context: RunContext) -> None:
         finally:
             deadlines.stop(timer)
 
-    session.request = request  # type: ignore[assignment, method-assign] # of this one instance
+    session.request = request
 
 
 def _release_half_sent(error: BaseException, pool: ConnectionPool) -> None:

@@ -26,6 +26,7 @@ from tailgate.errors import EngineError
 from tailgate.model import GeneratorHealth, Window
 from tailgate.run import RunFacts, RunResult
 from tailgate.samples import Measured, SampleLog
+from tailgate.shapes import is_open
 from tailgate.windows import P99, after_warmup, stage_windows
 
 TICK_S = 0.05
@@ -49,7 +50,7 @@ class Course:
         self._plan = plan
         self._test, self._scenario = test, scenario
         self._warmup_s = warmup_s
-        self._arms = [Arm(plan, host, share=1 / len(hosts)) for host in hosts]
+        self._arms = self._make_arms(hosts, seed)
         self._sends = Sends()
         """Of all arms: there is one generator."""
         for arm in self._arms:
@@ -72,7 +73,7 @@ class Course:
         with collected(), Interrupts() as interrupts, each_message_once():
             try:
                 for arm in self._arms:
-                    arm.begin()
+                    arm.begin(is_interrupted=lambda: bool(interrupts.seen))
                 if self._dispatcher is not None:
                     self._dispatcher.warm_up(is_interrupted=lambda: bool(interrupts.seen))
                 self._drive(interrupts)
@@ -89,8 +90,7 @@ class Course:
     def _drive(self, interrupts: Interrupts) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""
         pace = self._plan.pace(self._arms[0].runner)
-        # Wall clock and monotonic clock, read together: samples carry the first, the shape follows the second.
-        began, began_s = time.time(), time.perf_counter()
+        began, began_s = self._set_clock()
         self._begin(began, began_s)
         progress_at_s = 0.0
         while not interrupts.seen:
@@ -115,6 +115,14 @@ class Course:
             self._most_users = pace.most_users
         drift_s = (time.time() - began) - (time.perf_counter() - began_s)
         self._facts = replace(self._facts, clock_jump_s=drift_s)
+
+    def _make_arms(self, hosts: Sequence[str], seed: int) -> list[Arm]:
+        del seed
+        return [Arm(self._plan, host, share=1 / len(hosts)) for host in hosts]
+
+    def _set_clock(self) -> tuple[float, float]:
+        """Return when the run begins, by the wall clock, which samples carry, and by the one that the shape follows."""
+        return time.time(), time.perf_counter()
 
     def _begin(self, began: float, began_s: float) -> None:
         for arm in self._arms:
@@ -158,7 +166,7 @@ class Course:
     def _is_ended(self) -> bool:
         """Tell, and note, whether somebody who looks on, or the code of the users, ends the run here."""
         cut = self._on_progress()
-        stopped = "" if all(arm.is_running for arm in self._arms) else "user code stopped Locust's runner"
+        stopped = next(filter(None, (arm.stopped for arm in self._arms)), "")
         self._facts = replace(self._facts, cut=cut, stopped=stopped)
         return bool(cut or stopped)
 
@@ -228,8 +236,9 @@ class Course:
                 warmup_s=self._warmup_s,
                 errors=arm.recorder.errors,
                 counters=dict(arm.counters.as_dict()),
-                generator=_with_own(health, arm),
+                generator=arm.with_health(health),
                 facts=facts,
+                notes=arm.notes,
             )
             for arm, samples, facts in parts
         )
@@ -237,7 +246,7 @@ class Course:
     def _health(self, samples: Sequence[Measured]) -> GeneratorHealth:
         """Return how the generator did on all arms together."""
         health, windows = self._probe.health(sum(map(len, samples))), self._steady_windows()
-        if self._dispatcher is None:
+        if not is_open(self._plan.stages):
             return replace(health, dispersion=dispersion_of_counts(samples[0].starts, windows))
         lags_ms = self._sends.lags_ms
         return replace(
@@ -274,10 +283,3 @@ class Course:
     def _on_stage_end(self) -> bool:
         """Look at the run when a stage is over; False ends it there."""
         return True
-
-
-def _with_own(health: GeneratorHealth, arm: Arm) -> GeneratorHealth:
-    """Return the figures of the generator with the tasks that were due on this arm."""
-    if isinstance(arm.users, UserPool):
-        return replace(health, due=arm.users.due, unsent=arm.users.unsent)
-    return health

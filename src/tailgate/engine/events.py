@@ -79,12 +79,13 @@ class RunEvents:
     """The events of one run, with a copy of the listeners that were registered on ``locust.events``."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._failures = Tally()
+        self.tally = Tally()
+        """What listeners raised, by event."""
         self.events = Events()
         for name, hook in list(vars(self.events).items()):
             if isinstance(hook, EventHook):
                 is_request = name == "request"
-                own = _RequestHook(self._failures, recorder) if is_request else _StrictHook(name, self._failures)
+                own = _RequestHook(self.tally, recorder) if is_request else _StrictHook(name, self.tally)
                 setattr(self.events, name, own)
 
     def drop_statistics(self) -> None:
@@ -104,7 +105,7 @@ class RunEvents:
     @property
     def failures(self) -> tuple[ErrorCount, ...]:
         """What listeners raised, by event."""
-        return self._failures.counts
+        return self.tally.counts
 
 
 class NoStatistics:

@@ -16,7 +16,8 @@ from locust import LoadTestShape, User
 from locust.runners import Runner
 
 from tailgate.engine.monitor import Keep
-from tailgate.engine.preflight import check_host
+from tailgate.engine.preflight import check_host, read_host
+from tailgate.engine.references import find_unimportable
 from tailgate.engine.users import find_open_problems, find_problems
 from tailgate.errors import BadInput
 from tailgate.model import Stage
@@ -88,6 +89,7 @@ def make_plan(
     time_scale: float = 1.0,
     is_numbered: bool = False,
     is_host_known: bool = True,
+    in_workers: bool = False,
 ) -> LoadPlan:
     """Return a plan that can be run.
 
@@ -100,13 +102,15 @@ def make_plan(
         stop_timeout_s: How long running requests may take after the end of the shape before they are censored.
         time_scale: Make the shape this many times as long.
         is_numbered: Give each request a number, as ``X-Request-Id``, by which servers can tell of it.
+        is_host_known: Whether the host is asked now whether it answers.
+        in_workers: Whether users live in worker processes, which ask the host themselves.
 
     Raises:
         BadInput: With every problem found.
     """
     user_classes = tuple(users) if isinstance(users, Sequence) and not isinstance(users, str) else (users,)
     wanted_tags = frozenset([tags] if isinstance(tags, str) else tags)
-    problems = [*_patched(), *find_problems(user_classes, wanted_tags)]
+    problems = [*_patched(), *find_problems(user_classes, wanted_tags, is_patched=in_workers)]
     for name, value in {"request_timeout_s": request_timeout_s, "stop_timeout_s": stop_timeout_s}.items():
         if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
             problems.append(f"load: {name} is {value!r}, wanted a positive number of seconds")
@@ -116,11 +120,13 @@ def make_plan(
         stages, locust_shape = _read_shape(shape, time_scale)
     except BadInput as error:
         problems += error.problems
+    if in_workers:
+        problems += find_unimportable(user_classes)
     if is_open(stages):
         problems += find_open_problems(user_classes)
     try:
         if is_host_known:
-            check_host(host)
+            (read_host if in_workers else check_host)(host)
     except BadInput as error:
         problems += error.problems
     if problems:

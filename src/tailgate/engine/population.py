@@ -13,6 +13,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from tailgate.engine.context import KILL_PATIENCE_S, RunContext
 from tailgate.engine.plan import Level, allocate
+from tailgate.engine.shares import WHOLE, Owners, Share
 from tailgate.engine.users import is_alive
 from tailgate.errors import BadInput
 
@@ -26,7 +27,12 @@ class Population:
     """
 
     def __init__(
-        self, runner: Runner, classes: Sequence[type[User]], context: RunContext, stop_timeout_s: float
+        self,
+        runner: Runner,
+        classes: Sequence[type[User]],
+        context: RunContext,
+        stop_timeout_s: float,
+        share: Share = WHOLE,
     ) -> None:
         self._runner = runner
         self._context = context
@@ -35,7 +41,8 @@ class Population:
         self._weights = {cls.__name__: cls.weight for cls in classes if not cls.fixed_count}
         self._fixed = {cls.__name__: cls.fixed_count for cls in classes if cls.fixed_count}
         self._users: list[tuple[str, User | None]] = []
-        """Class and user in the order of their start; None stands for a user that could not even be made."""
+        """Class and user in the order of their start; None is one that could not be made, or lives elsewhere."""
+        self._owners = Owners(share)
         self._level = Level(0, 0)
         self._stoppers = Group()
         self.unstoppable = 0
@@ -64,7 +71,7 @@ class Population:
             if name is None:
                 break
             have[name] += 1
-            self._users.append((name, self._start(name)))
+            self._users.append((name, self._start(name) if self._owners.deal(name) else None))
 
     def stop_all(self) -> None:
         """Ask every user to end, wait for running requests, and kill what then still runs."""
@@ -102,6 +109,7 @@ class Population:
 
     def _stop_last(self) -> None:
         _, user = self._users.pop()
+        self._owners.take_back()
         if user is not None:
             self._context.stopping.add(user)
             self._stoppers.spawn(self._end, user)

@@ -17,6 +17,22 @@ def check_host(host: object) -> None:
     Raises:
         BadInput: What was found, what was wanted, what to do.
     """
+    name, port, scheme = read_host(host)
+    try:
+        with socket.create_connection((name, port), timeout=_PATIENCE_S) as connection:
+            if scheme == "https":
+                _shake_hands(connection, name, str(host))
+    except (OSError, UnicodeError) as error:  # The latter where the name is none that could be looked up.
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BadInput([f"load: nobody answers at {host} ({reason}); is the service running?"]) from error
+
+
+def read_host(host: object) -> tuple[str, int, str]:
+    """Return name, port and scheme of a base URL.
+
+    Raises:
+        BadInput: As ``check_host``, but nobody is asked.
+    """
     if host is None:
         ways = "pass host=, set host on the user class, override the fixture perf_target, or give --perf-stack=URL"
         raise BadInput([f"load: there is no host; {ways}"])
@@ -33,13 +49,7 @@ def check_host(host: object) -> None:
         raise BadInput(
             [f"load: host {host!r} has a query or fragment, wanted a base URL such as http://127.0.0.1:8080"]
         )
-    try:
-        with socket.create_connection((url.hostname, port), timeout=_PATIENCE_S) as connection:
-            if url.scheme == "https":
-                _shake_hands(connection, url.hostname, host)
-    except (OSError, UnicodeError) as error:  # The latter where the name is none that could be looked up.
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BadInput([f"load: nobody answers at {host} ({reason}); is the service running?"]) from error
+    return url.hostname, port, url.scheme
 
 
 def _shake_hands(connection: socket.socket, name: str, host: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gevent import getcurrent
 from locust import User
+from locust.clients import ResponseContextManager
 from locust.contrib.fasthttp import FastResponse
 
 from tailgate.engine.lean.response import LeanResponse
@@ -20,7 +21,7 @@ from tailgate.tracing import NO_ANSWER, RequestTracer, TracedRequest
 NUMBER = "tailgate_number"
 """Key of a request's number in the context that Locust hands from the request to its event."""
 _NUMBER_BITS = 62
-_TRACKED = (LeanResponse, FastResponse)
+_TRACKED = (LeanResponse, FastResponse, ResponseContextManager)
 """What the clients return whose requests are counted when they begin."""
 SPAN_ID = "tailgate_span_id"
 """Key of a request's span in that context."""
@@ -47,7 +48,7 @@ class Recorder:
         """Open model: when that first request was really sent, and how late that was."""
         self.user_deaths = Tally()
         self.task_exceptions = Tally()
-        self._errors = Tally()
+        self.failures = Tally()
 
     def record(self, event: dict[str, Any]) -> None:
         """Record one ``request`` event of Locust.
@@ -72,12 +73,12 @@ class Recorder:
         number = (event.get("context") or {}).get(NUMBER, 0) if self.first_number else 0
         self.log.add(method, name, started - self.began, latency_ms, outcome, number)
         if exception:
-            self._errors.add(f"{method} {name}", exception)
+            self.failures.add(f"{method} {name}", exception)
         if self.tracer is not None and (span_id := (event.get("context") or {}).get(SPAN_ID)) is not None:
             status = getattr(event.get("response"), "status_code", None) or None
-            due = None if started == sent else started
-            url = event["url"]
-            self.tracer.finish(TracedRequest(span_id, method, name, url, sent, took_ms, due, status, exception))
+            if exception or self.tracer.count(span_id, method, name, status, took_ms):
+                url, due = event["url"], None if started == sent else started
+                self.tracer.keep(TracedRequest(span_id, method, name, url, sent, took_ms, due, status, exception))
 
     def add_censored(
         self, method: str, name: str, started: float, *, span_id: int | None = None, url: str = ""
@@ -88,10 +89,10 @@ class Recorder:
         if self.due_by_greenlet:
             started, waited_ms = self._since_due(started, waited_ms)
         self.log.add(method, name, started - self.began, waited_ms, Outcome.CENSORED)
-        self._errors.add(f"{method} {name}", "no answer when the run ended")
+        self.failures.add(f"{method} {name}", "no answer when the run ended")
         if self.tracer is not None and span_id is not None:
             due = None if started == sent else started
-            self.tracer.finish(TracedRequest(span_id, method, name, url, sent, took_ms, due, None, NO_ANSWER))
+            self.tracer.keep(TracedRequest(span_id, method, name, url, sent, took_ms, due, None, NO_ANSWER))
 
     def _since_due(self, started: float, latency_ms: float) -> tuple[float, float]:
         """Count the first request of an arrived task from the moment when the task was due."""
@@ -110,4 +111,4 @@ class Recorder:
     @property
     def errors(self) -> tuple[ErrorCount, ...]:
         """Failed requests by kind, most frequent first."""
-        return self._errors.counts
+        return self.failures.counts

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tailgate.engine.arm import Arm
 from tailgate.engine.course import Course
+from tailgate.engine.fleet import Fleet, Workers
 from tailgate.engine.monitor import DuetMonitor, LiveArm, LiveDuet, LiveRun, Monitor
 from tailgate.engine.plan import LoadPlan
 from tailgate.engine.preflight import check_host
@@ -18,8 +20,10 @@ _SEED = 1
 """The same arrivals in every run: one thing less in which two runs differ."""
 
 
-def run_load(plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monitor: Monitor) -> RunResult:
-    """Run the plan in this process, unpatched, and leave nothing of Locust behind.
+def run_load(
+    plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monitor: Monitor, workers: Workers | None = None
+) -> RunResult:
+    """Run the plan in this process, unpatched, or lead worker processes that do; leave nothing of Locust behind.
 
     A signal ends the run in order: what was measured is returned with ``facts.interrupted`` set.
 
@@ -29,11 +33,18 @@ def run_load(plan: LoadPlan, *, test: str, scenario: str, warmup_s: float, monit
         scenario: Name of the scenario, for the result.
         warmup_s: What the result leaves out at the beginning.
         monitor: Watches, and may end the run.
+        workers: Where the users live; None for this process.
 
     Returns:
         The samples, counters and facts of the run.
+
+    Raises:
+        BadInput: Workers did not come, or cannot do what is asked of them.
+        EngineError: A listener or the shape blocked the event loop, or a worker ended before the run began.
     """
-    (result,) = _LoadRun(plan, monitor, test=test, scenario=scenario, warmup_s=warmup_s).results()
+    names = {"test": test, "scenario": scenario, "warmup_s": warmup_s}
+    run = _LoadRun(plan, monitor, **names) if workers is None else _FleetRun(plan, monitor, workers, **names)
+    (result,) = run.results()
     return result
 
 
@@ -109,6 +120,26 @@ class _LoadRun(Course):
 
     def _on_stage_end(self) -> bool:
         return self._monitor.on_stage_end(self._stage_name, lambda: self._results_so_far()[0])
+
+
+class _FleetRun(_LoadRun):
+    """A run whose users live in worker processes."""
+
+    def __init__(self, plan: LoadPlan, monitor: Monitor, workers: Workers, **names: Any) -> None:
+        self._workers = workers
+        super().__init__(plan, monitor, **names)
+
+    def _make_arms(self, hosts: Sequence[str], seed: int) -> list[Arm]:
+        del hosts
+        self._fleet = Fleet(self._plan, self._workers, seed=seed)
+        return [self._fleet]
+
+    def _set_clock(self) -> tuple[float, float]:
+        return self._fleet.set_clock()
+
+    def _results_so_far(self) -> tuple[RunResult, ...]:
+        self._fleet.flush()
+        return super()._results_so_far()
 
 
 class _DuetRun(Course):

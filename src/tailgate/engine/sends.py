@@ -31,6 +31,17 @@ class Sends:
         self._sent_s.append(sent_s)
         self._lags_ms.append(lag_ms)
 
+    def drain(self) -> tuple[bytes, bytes]:
+        """Give those away that are kept one by one: when they were sent, and how late."""
+        drained = self._sent_s.tobytes(), self._lags_ms.tobytes()
+        del self._sent_s[:], self._lags_ms[:]
+        return drained
+
+    def extend(self, sent_s: bytes, lags_ms: bytes) -> None:
+        """Note what others drained."""
+        self._sent_s.frombytes(sent_s)
+        self._lags_ms.frombytes(lags_ms)
+
     def fold(self) -> None:
         """Count those that are kept one by one, once there are too many."""
         self._is_counted = self._is_counted or len(self._lags_ms) > MOST_EXACT

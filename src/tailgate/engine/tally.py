@@ -20,12 +20,12 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, where: str, error: BaseException | str) -> None:
-        """Count one error; where there are too many kinds already, as one of the others."""
+    def add(self, where: str, error: BaseException | str, count: int = 1) -> None:
+        """Count one error, or ``count`` of the same; where there are too many kinds already, as one of the others."""
         key = (where, _text_of(error)[:_LONGEST_TEXT])
         if key not in self._counts and len(self._counts) >= _MOST_KINDS:
             key = (where, "other errors")
-        self._counts[key] += 1
+        self._counts[key] += count
 
     @property
     def counts(self) -> tuple[ErrorCount, ...]:

@@ -9,10 +9,12 @@ from typing import Any
 import gevent
 from gevent import GreenletExit
 from locust import FastHttpUser, HttpUser, TaskSet, User
+from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
 from tailgate.engine.client import track
 from tailgate.engine.context import RunContext
+from tailgate.engine.http_client import track_http
 from tailgate.engine.lean import LeanHttpUser, LeanSession
 from tailgate.engine.tracking import RequestTracker
 
@@ -21,11 +23,14 @@ class LoopBlocked(BaseException):
     """A user's code kept the event loop from running; not an ``Exception``, so that the code cannot go on."""
 
 
-def find_problems(user_classes: Sequence[Any], tags: frozenset[str]) -> list[str]:
-    """Return what keeps ``user_classes`` from being run with ``tags``, one complete message each."""
+def find_problems(user_classes: Sequence[Any], tags: frozenset[str], *, is_patched: bool = False) -> list[str]:
+    """Return what keeps ``user_classes`` from being run with ``tags``, one complete message each.
+
+    ``is_patched`` tells whether they live in processes that gevent has patched.
+    """
     if not user_classes:
         return ["load: no user classes were given; pass at least one, such as load([Shopper])"]
-    problems = [problem for item in user_classes for problem in _problems_of(item, tags)]
+    problems = [problem for item in user_classes for problem in _problems_of(item, tags, is_patched=is_patched)]
     names = [item.__name__ for item in user_classes if isinstance(item, type)]
     problems += [
         f"load: {names.count(name)} user classes are called {name}; their names must differ"
@@ -77,7 +82,7 @@ def make_run_class(user_class: type[User], tags: frozenset[str], context: RunCon
     }
     if issubclass(user_class, FastHttpUser):
         own |= _timeouts(user_class, context.request_timeout_s)
-    if issubclass(user_class, FastHttpUser | LeanHttpUser):
+    if issubclass(user_class, FastHttpUser | HttpUser | LeanHttpUser):
         own["client"] = _tracked_client(context)
     run_class: Any = type(user_class.__name__, (user_class,), own)
     run_class.tasks = select_tasks(user_class.tasks, tags)
@@ -113,14 +118,15 @@ def tags_of(tasks: Sequence[Any]) -> set[str]:
     return found
 
 
-def _problems_of(item: Any, tags: frozenset[str]) -> list[str]:
+def _problems_of(item: Any, tags: frozenset[str], *, is_patched: bool) -> list[str]:
     if not (isinstance(item, type) and issubclass(item, User)):
         kind = item.__name__ if isinstance(item, type) else repr(item)
         return [f"load: {kind} is not a user class; pass subclasses of locust.FastHttpUser"]
-    if issubclass(item, HttpUser):
+    if issubclass(item, HttpUser) and not is_patched:
         problem = (
             f"load: {item.__name__} is an HttpUser, which needs Locust's monkey patching and would block every "
-            "other user in this process; derive it from locust.FastHttpUser, whose client has the same methods"
+            "other user in this process; derive it from locust.FastHttpUser, whose client has the same methods, or run "
+            "it in worker processes by --perf-workers=2"
         )
         return [problem]
     if not item.tasks:
@@ -150,6 +156,8 @@ def _tracked_client(context: RunContext) -> property:
         elif isinstance(client, LeanSession):
             client.tracker = RequestTracker(context, client.user, client.has_header)
             context.closing[user].append(client.close)
+        elif isinstance(client, HttpSession):
+            track_http(client, context)
         vars(user)["_client"] = client
 
     return property(attrgetter("_client"), set_client)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from tailgate.model import Check, CheckOutcome, Severity, render_limit
+from tailgate.model import Check, CheckOutcome, Severity, count_of, render_figure, render_limit
 from tailgate.reports.text import NO_FIGURE, Style
 
 _WORDS = {"failure_ratio": "failed", "failures": "failed", "throughput_rps": "throughput", "requests": "n"}
@@ -51,6 +52,16 @@ def render_duration(seconds: float) -> str:
     if minutes < 60:  # noqa: PLR2004 - an hour
         return f"{minutes} min {rest} s"
     return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def worker_text(worker: Mapping[str, Any]) -> str:
+    """Return how one worker process did: ``1: 783 requests, loop lag p99 1.2 ms, 45 % of one core``."""
+    lag, busy = (render_figure(metric, worker[metric]) for metric in ("loop_lag_p99_ms", "cpu_ratio"))
+    text = f"{worker['name']}: {count_of(worker['samples'], 'request')}, loop lag p99 {lag}, {busy} of one core"
+    if not worker["clock_offset_ms"]:
+        return text
+    off, error = (render_figure("_ms", worker[name]) for name in ("clock_offset_ms", "clock_error_ms"))
+    return f"{text}, clock ahead by {off} (error up to {error})"
 
 
 def _urgency(check: Check) -> tuple[int, float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_figure
 from tailgate.reports.duet_summary import duet_blocks, duet_head
-from tailgate.reports.highlights import mark, render_duration, short_limit
+from tailgate.reports.highlights import mark, render_duration, short_limit, worker_text
 from tailgate.reports.markdown import details, inline, table
 from tailgate.reports.record import checks_of
 from tailgate.reports.rows import (
@@ -176,6 +176,7 @@ def _remarks(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str
     health = record["generator"]
     lag, busy = (_figure(metric, health[metric]) for metric in ("loop_lag_p99_ms", "cpu_ratio"))
     yield f"- generator: loop lag p99 {lag}, {busy} of one core"
+    yield from _items("worker", [worker_text(worker) for worker in health["workers"]])
     yield f"- started: {inline(record['started_at'])}"
 
 

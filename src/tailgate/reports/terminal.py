@@ -8,7 +8,7 @@ from typing import Any
 
 from tailgate.model import TOTAL, Check, Severity, Verdict, count_of, render_figure
 from tailgate.reports.duet_terminal import duet_lines
-from tailgate.reports.highlights import mark, render_duration, style
+from tailgate.reports.highlights import mark, render_duration, style, worker_text
 from tailgate.reports.record import checks_of
 from tailgate.reports.rows import (
     Row,
@@ -174,6 +174,7 @@ def _sentences(record: Mapping[str, Any], checks: Sequence[Check], screen: Scree
         ("errors", _errors(record["errors"], screen), ""),
         ("notes", record["notes"], ""),
         ("compared", record["comparison"], ""),
+        ("workers", [worker_text(worker) for worker in record["generator"]["workers"]], ""),
     ]
     return [line for label, texts, tint in blocks for line in sentences(label, texts, screen, tint)]
 
