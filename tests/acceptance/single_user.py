@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from locust import FastHttpUser
+from locust import User
 from locust.env import Environment
 from locust.event import Events
 
 from tailgate import Counters
-from tailgate.engine.client import track
 from tailgate.engine.context import RunContext
 from tailgate.engine.recorder import Recorder
+from tailgate.engine.users import make_run_class
 
 
 @contextmanager
-def single_user(user_class: type[FastHttpUser], host: str, environment: Environment | None = None) -> Iterator[Any]:
+def single_user(user_class: type[User], host: str, environment: Environment | None = None) -> Iterator[Any]:
     """Make a user whose methods can be called; ``samples`` are pairs of request and error, empty for a success."""
-    own_class = type(user_class.__name__, (user_class,), {"host": host, "counters": Counters()})
+    context = RunContext(Recorder(), Counters(), host, request_timeout_s=5)
+    own_class = make_run_class(user_class, frozenset(), context)
     user: Any = own_class(environment or Environment(events=Events(), user_classes=[own_class]))
-    track(user.client, RunContext(Recorder(), user.counters, host, request_timeout_s=5))
     user.samples = []
 
     def note(request_type: str, name: str, exception: object, **_: object) -> None:
@@ -31,4 +31,4 @@ def single_user(user_class: type[FastHttpUser], host: str, environment: Environm
     try:
         yield user
     finally:
-        user.client.client.close()
+        context.close_all_sessions()

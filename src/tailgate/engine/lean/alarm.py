@@ -30,12 +30,12 @@ class Alarm:
         self._missing = _NO_ANSWER
         self._seconds = inf
 
-    def start(self, greenlet: Any, seconds: float) -> None:
-        """Give ``greenlet`` this long for all that it does until `stop`."""
+    def start(self, greenlet: Any, began_s: float, seconds: float) -> None:
+        """Give ``greenlet`` this long, by ``perf_counter()``, for all that it does until `stop`."""
         self._greenlet = greenlet
         self._whole_s = self._seconds = seconds
         self._missing = _NO_ANSWER
-        self._at_s = self._end_s = at_s = perf_counter() + seconds
+        self._at_s = self._end_s = at_s = began_s + seconds
         if at_s < self._rings_at_s:
             self._set_timer(at_s)
 

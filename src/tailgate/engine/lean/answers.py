@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserError, HttpResponseParser
 
 from tailgate.engine.lean.errors import AnswerTooLarge, ConnectionClosed, MalformedAnswer
 
@@ -61,14 +61,17 @@ class AnswerReader:
             AnswerTooLarge: There is too much of it.
         """
         self.received_bytes += len(data)
+        if self.received_bytes > self._max_answer_bytes:
+            raise AnswerTooLarge(f"the answer is longer than {self._max_answer_bytes:,} bytes")
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
+        except HttpParserError as error:
             self.is_reusable = False
             if self.answer is None:  # Else only what came after it is malformed, which nobody has asked for.
                 raise _reason_of(error) from error
         if self.answer is None:
-            self._check_size()
+            if not self._has_head and self.received_bytes > self._max_head_bytes:
+                raise AnswerTooLarge(f"the head of the answer is longer than {self._max_head_bytes:,} bytes")
         elif self._is_to_head and (self._chunks or data[-len(_END_OF_HEAD) :] != _END_OF_HEAD):
             self.is_reusable = False  # It had a body all the same, or has the beginning of one.
 
@@ -116,8 +119,9 @@ class AnswerReader:
         status = self._parser.get_status_code()
         if status < _FIRST_FINAL_STATUS:
             if status < _FIRST_STATUS or status == _SWITCHING_PROTOCOLS:
-                raise MalformedAnswer(f"status {status} is no answer to this request")
-            return  # Such as 103: the answer proper is still to come.
+                raise MalformedAnswer(f"status {status} is no answer to a request of HTTP/1.1")
+            self._has_head = False  # Such as 103: the answer proper is still to come.
+            return
         self.is_reusable = self._parser.should_keep_alive()
         self.answer = self._answer(b"".join(self._chunks))
 
@@ -125,12 +129,6 @@ class AnswerReader:
         headers = self._headers
         last = {name.lower(): value for name, value in headers}
         return Answer(self._parser.get_status_code(), headers, body, last)
-
-    def _check_size(self) -> None:
-        if not self._has_head and self.received_bytes > self._max_head_bytes:
-            raise AnswerTooLarge(f"the head of the answer is longer than {self._max_head_bytes:,} bytes")
-        if self.received_bytes > self._max_answer_bytes:
-            raise AnswerTooLarge(f"the answer is longer than {self._max_answer_bytes:,} bytes")
 
     def _stays_open(self) -> bool:
         """Tell whether the connection does, after a head; the parser says no if it would read on to the end."""
@@ -150,6 +148,4 @@ def _reason_of(error: Exception) -> BaseException:
     """Return what is wrong with an answer that the parser refuses."""
     if error.__context__ is not None:  # What a method above raised; the parser puts its own error around it.
         return error.__context__
-    if isinstance(error, HttpParserUpgrade):
-        return MalformedAnswer("the server switches to another protocol, which nobody asked for")
     return MalformedAnswer(f"the answer is not HTTP: {error}")

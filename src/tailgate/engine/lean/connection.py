@@ -25,7 +25,10 @@ _CLOSE_WAIT = 8
 _IDLE_S = 1.0
 """From then on a reset may come from something between here and the server that has forgotten the connection."""
 
+_NOT_SENT = (BlockingIOError, BrokenPipeError, ConnectionResetError)
+"""Whether the socket is full or the server has left shows when it is read: so do a server's last words."""
 _ENDINGS = (ConnectionClosed, ConnectionError, ssl.SSLEOFError)
+"""How a connection shows that it has ended."""
 
 _plain_socket: Any = monkey.get_original("socket", "socket")
 
@@ -33,9 +36,8 @@ _plain_socket: Any = monkey.get_original("socket", "socket")
 class Connection:
     """A connection that carries one request at a time.
 
-    Its watcher runs from the beginning to the end, since to start and stop it for each answer would take two calls of
-    the system. So what comes in while no request is under way is noticed, too: it is the end of the connection, or
-    nothing that anybody asked for.
+    Its watcher runs from one request to the next, since to start and stop it for each answer would take two calls of
+    the system. It is stopped only by what comes in while no request is under way.
     """
 
     def __init__(self, host: str, port: int, reader: AnswerReader) -> None:
@@ -49,8 +51,6 @@ class Connection:
         self._idle_since_s = 0.0
         self._is_new = True
         self._is_abandoned = False
-        self.has_news = False
-        """Whether something came in while no request was under way."""
         self.is_stale = False
         """Whether the last request failed because the connection had ended before the server took the request."""
 
@@ -61,11 +61,11 @@ class Connection:
 
     def is_alive(self) -> bool:
         """Look whether the server has neither ended an idle connection nor said anything unasked."""
-        self.has_news = False
         try:
             self._receive_now()
         except BlockingIOError:
-            self._watcher.start(self._wake)
+            if not self._watcher.active:
+                self._watcher.start(self._wake)
             return True
         except OSError:
             pass
@@ -81,10 +81,11 @@ class Connection:
         reader = self._reader
         reader.expect(is_to_head=is_head)
         self._sent_bytes = 0
+        is_silence_limited = alarm.is_longer_than(silence_s)
         try:
             self._send(request)
             while reader.answer is None:
-                if alarm.is_longer_than(silence_s):
+                if is_silence_limited:
                     alarm.allow(silence_s, "no byte from the server")
                 self._take(self._receive())
         except BaseException as error:
@@ -117,14 +118,11 @@ class Connection:
         """
         return _BUFFER[: self._socket.recv_into(_BUFFER)]
 
-    def _encode(self, data: bytes) -> bytes:
-        """Return what to send for ``data``."""
-        return data
-
-    def _send(self, request: bytes) -> None:
-        data = self._encode(request)
-        with suppress(BlockingIOError):
+    def _send(self, data: bytes) -> None:
+        try:  # noqa: SIM105 - suppress() would cost every request half a microsecond
             self._sent_bytes = self._socket.send(data)
+        except _NOT_SENT:
+            pass
         if self._sent_bytes < len(data):
             self._send_rest(memoryview(data)[self._sent_bytes :])
 
@@ -145,8 +143,8 @@ class Connection:
     def _send_some(self, rest: memoryview) -> memoryview:
         try:
             sent = self._socket.send(rest)
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
-            return rest  # What the server had to say before it left can still be read, or that it said nothing.
+        except _NOT_SENT:
+            return rest
         self._sent_bytes += sent
         return rest[sent:]
 
@@ -168,8 +166,7 @@ class Connection:
         if self._waiter is not None:
             self._waiter.switch()
         else:
-            self.has_news = True
-            self._watcher.stop()
+            self._watcher.stop()  # Or it would call again and again; `is_alive` will look at what there is.
 
     def _was_stale(self, error: BaseException) -> bool:
         """Tell whether ``error`` is that of a kept connection which was no more, rather than the server's answer."""

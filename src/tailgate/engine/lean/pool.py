@@ -36,7 +36,7 @@ class Pool:
         """
         is_idempotent, is_head = method in _IDEMPOTENT, method == "HEAD"
         silence_s = self._settings.network_timeout_s
-        connection = self._take(origin, is_idempotent=is_idempotent)
+        connection = self._take(origin)
         if connection is not None:
             try:
                 answer = connection.exchange(request, alarm, silence_s=silence_s, is_head=is_head)
@@ -58,12 +58,12 @@ class Pool:
             while idle:
                 idle.pop().close()
 
-    def _take(self, origin: Origin, *, is_idempotent: bool) -> Connection | None:
+    def _take(self, origin: Origin) -> Connection | None:
         """Return a kept connection that has not ended, as far as can be seen; the one that was used last."""
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if (is_idempotent and not connection.has_news) or connection.is_alive():
+            if connection.is_alive():
                 return connection
             connection.close()
         return None

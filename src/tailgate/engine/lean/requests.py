@@ -6,11 +6,12 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from tailgate.engine.lean.decoding import ACCEPTED
-from tailgate.engine.lean.urls import Url
+from tailgate.engine.lean.urls import Origin, Url
 
 Headers = dict[str, str]
 
@@ -42,7 +43,8 @@ class Heads:
         every = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given} | checked
         self._lines = {name.lower(): f"{name}: {value}\r\n" for name, value in every.items()}
         self._names = frozenset(self._lines)
-        self._blocks: dict[frozenset[str], str] = {frozenset(): "".join(self._lines.values())}
+        self._block = "".join(self._lines.values())
+        self._blocks = {frozenset[str](): self._block}
 
     def has(self, name: str) -> bool:
         """Tell whether a header, in small letters, is sent with every request."""
@@ -52,10 +54,9 @@ class Heads:
         """Return the head of a request as it is sent."""
         method, url, headers, _ = request
         if not headers:
-            block = self._blocks[frozenset()]
-            return f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.netloc}\r\n{block}\r\n".encode("latin-1")
+            return f"{method} {url.target} HTTP/1.1\r\n{_host_line(url.origin)}{self._block}\r\n".encode("latin-1")
         names = {name.lower() for name in headers}
-        host = "" if "host" in names else f"Host: {url.origin.netloc}\r\n"
+        host = "" if "host" in names else _host_line(url.origin)
         own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = f"{method} {url.target} HTTP/1.1\r\n{host}{self._block_without(names)}{own}\r\n"
         return head.encode("latin-1")
@@ -128,6 +129,11 @@ def basic_auth(user: str | bytes, password: str | bytes) -> str:
     """Return the header ``Authorization`` of RFC 7617."""
     pair = b":".join(part.encode() if isinstance(part, str) else part for part in (user, password))
     return f"Basic {b64encode(pair).decode()}"
+
+
+@lru_cache(maxsize=64)
+def _host_line(origin: Origin) -> str:
+    return f"Host: {origin.netloc}\r\n"
 
 
 def _is_latin(value: str) -> bool:

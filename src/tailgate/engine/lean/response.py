@@ -12,6 +12,7 @@ from locust.event import EventHook
 from locust.exception import CatchResponseError, LocustError, ResponseError
 
 from tailgate.engine.lean.answers import Answer
+from tailgate.engine.lean.urls import Url
 
 _FIRST_ERROR = 400
 _CATCH = "pass catch_response=True and use a with block to decide the outcome of a request"
@@ -63,24 +64,30 @@ class LeanResponse:
 
     def __init__(
         self,
-        url: str,
-        answer: Answer | None,
-        content: bytes | None,
-        error: Exception | None,
+        place: Url | str,
+        answer: Answer | None = None,
+        content: bytes | None = None,
+        *,
+        error: Exception | None = None,
         took_s: float = 0.0,
     ) -> None:
-        self.url = url
-        """Where the answer came from, after all redirects."""
-        self.status_code = answer.status if answer is not None else 0
+        status = 0 if answer is None else answer.status
+        self.status_code = status
         """0 if there is no answer."""
         self.content = content
         """The decoded body; None if there is no answer."""
-        self.error = error
-        """Why there is no answer; also an answer of status 400 or above has one."""
-        self._answer = answer
-        self._headers: ResponseHeaders | None = None
+        self.error = LocustBadStatusCode(str(place), code=status) if status >= _FIRST_ERROR else error
+        """Why there is no answer, or that its status is 400 or above."""
         self.took_s = took_s
         """From sending the request to the last byte, all redirects included."""
+        self._place = place
+        self._answer = answer
+        self._headers: ResponseHeaders | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the answer came from, after all redirects."""
+        return str(self._place)
 
     @property
     def ok(self) -> bool:
@@ -162,11 +169,6 @@ class LeanResponse:
             raise LocustError(_CATCH)
         self._is_decided = True
         self._problem = problem
-
-
-def bad_status(url: str, status: int) -> Exception | None:
-    """Return the error of an answer whose status is one; None if it is not."""
-    return LocustBadStatusCode(url, code=status) if status >= _FIRST_ERROR else None
 
 
 def _charset_of(content_type: str) -> str:

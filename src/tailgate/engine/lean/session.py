@@ -16,7 +16,7 @@ from tailgate.engine.lean.alarm import Alarm
 from tailgate.engine.lean.cookies import CookieJar
 from tailgate.engine.lean.errors import RequestError
 from tailgate.engine.lean.requests import add_length, basic_auth, check_headers, make_body
-from tailgate.engine.lean.response import LeanResponse, bad_status
+from tailgate.engine.lean.response import LeanResponse
 from tailgate.engine.lean.settings import ClientSettings
 from tailgate.engine.lean.transport import Call, Transport
 from tailgate.engine.lean.urls import add_params
@@ -196,14 +196,14 @@ class LeanSession:
         url, started, began_s = self._transport.complete(call.url), time.time(), perf_counter()
         meta = {"request_type": call.method, "name": name, "context": context, "start_time": started, "url": url}
         try:
-            response = self._fetch(call, url, seconds)
+            response = self._fetch(call, seconds, began_s)
         except GreenletExit:
             if tracker is not None:
                 tracker.censor(call.method, name, url, started=started, span_id=span_id)
             raise
         except BaseException as error:  # Such as a gevent.Timeout of the task: this is how the request ended.
             meta |= {"response_time": 1000 * (perf_counter() - began_s), "response_length": 0, "exception": error}
-            self._event.fire(response=LeanResponse(url, None, None, None), **meta)
+            self._event.fire(response=LeanResponse(url), **meta)
             raise
         meta["response_time"] = 1000 * response.took_s
         meta["response_length"] = len(response.content or b"")
@@ -214,26 +214,24 @@ class LeanSession:
             self._event.fire(response=response, **meta)
         return response
 
-    def _fetch(self, call: Call, url: str, seconds: float) -> LeanResponse:
+    def _fetch(self, call: Call, seconds: float, began_s: float) -> LeanResponse:
         """Send a request and return what came of it, be it an answer or not."""
         transport, alarm = self._transport, self._alarms.pop() if self._alarms else Alarm()
-        began_s = perf_counter()
-        alarm.start(getcurrent(), seconds)
+        alarm.start(getcurrent(), began_s, seconds)
         try:
             place, answer = transport.fetch(call, alarm)
             took_s = perf_counter() - began_s
             alarm.stop()
-            url = str(place)
             content = transport.decode(answer)
         except (RequestError, OSError) as error:
-            return LeanResponse(url, None, None, error, perf_counter() - began_s)
+            return LeanResponse(transport.complete(call.url), error=error, took_s=perf_counter() - began_s)
         finally:
             alarm.stop()
             if self._is_closed:
                 alarm.close()
             else:
                 self._alarms.append(alarm)
-        return LeanResponse(url, answer, content, bad_status(url, answer.status), took_s)
+        return LeanResponse(place, answer, content, took_s=took_s)
 
 
 def _refusal(options: Mapping[str, Any]) -> str:

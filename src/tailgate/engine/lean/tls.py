@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from ssl import MemoryBIO, SSLContext, SSLWantReadError
 
@@ -49,7 +50,9 @@ class TlsConnection(Connection):
                 self._tls.do_handshake()
             except SSLWantReadError:
                 self._send_pending()
-                self._take_encrypted(super()._receive())
+                self._wait()
+                with suppress(BlockingIOError):
+                    self._take_encrypted()
             else:
                 self._send_pending()
                 return
@@ -67,19 +70,19 @@ class TlsConnection(Connection):
             try:
                 return self._tls.read(_RECORD_BYTES)
             except SSLWantReadError:
-                self._take_encrypted(super()._receive_now())
+                self._take_encrypted()
 
-    def _take_encrypted(self, data: bytes | memoryview) -> None:
-        if data:
+    def _take_encrypted(self) -> None:
+        if data := super()._receive_now():
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
 
-    def _encode(self, data: bytes) -> bytes:
+    def _send(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[self._tls.write(rest) :]
-        return self._outgoing.read()
+        super()._send(self._outgoing.read())
 
     def _send_pending(self) -> None:
         """Send what TLS itself has to say; it is short, and nothing else is under way."""
