@@ -6,6 +6,8 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from tailgate.errors import TailgateError
 
@@ -13,20 +15,37 @@ from tailgate.errors import TailgateError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 well, 1 a finding, 2 wrong usage, 3 it could not be done."""
     options = _parser().parse_args(arguments)
-    from tailgate.calibrating import calibrate  # noqa: PLC0415 - NumPy only when it is needed
-
     try:
-        return calibrate(duets=options.duets, inject=options.inject, pytest_args=options.pytest_args)
+        code: int = options.run(options)
     except TailgateError as error:
         print(f"tailgate {options.command}: {error}", file=sys.stderr)  # noqa: T201 - a command line
         return 3
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from tailgate.calibrating import calibrate  # noqa: PLC0415 - NumPy only when it is needed
+
+    return calibrate(duets=options.duets, inject=options.inject, pytest_args=options.pytest_args)
+
+
+def _recover(options: argparse.Namespace) -> int:
+    from tailgate.recovering import recover  # noqa: PLC0415 - as above
+
+    return recover(json=options.json, summary=options.summary, reads_running=options.running, removes=options.remove)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tailgate", description="What is done beside test sessions.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_calibrate(commands)
+    _add_recover(commands)
+    return parser
+
+
+def _add_calibrate(commands: Any) -> None:
     command = commands.add_parser(
         "calibrate",
         help="play duets of this build against itself: how noisy is this machine, how often is the gate wrong?",
@@ -46,7 +65,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "pytest_args", nargs="*", metavar="PYTEST_ARG", help="for pytest, after --: paths, -k, options"
     )
-    return parser
+    command.set_defaults(run=_calibrate)
+
+
+def _add_recover(commands: Any) -> None:
+    command = commands.add_parser(
+        "recover",
+        help="report the load runs of sessions that were killed before they wrote their reports",
+        description="Show the load runs of sessions of this directory that ended before their reports were written, "
+        "as by kill -9: those that were judged, and, invalid, those that went on, as far as they got.",
+    )
+    command.add_argument("--json", type=Path, metavar="PATH", help="write them to PATH, as --perf-json does")
+    command.add_argument("--summary", type=Path, metavar="PATH", help="write them as Markdown to PATH")
+    command.add_argument("--running", action="store_true", help="read sessions that still run as well")
+    command.add_argument("--remove", action="store_true", help="delete what was read, once the reports are written")
+    command.set_defaults(run=_recover)
 
 
 def _count(text: str) -> int:

@@ -18,6 +18,7 @@ from tailgate.reporting import RUN_LOG
 if TYPE_CHECKING:
     from tailgate.baseline import Baseline, LoadIdentity
     from tailgate.baseline_compare import BaselineComparison
+    from tailgate.journal import RunJournal
     from tailgate.run import RunResult
 
 
@@ -47,6 +48,8 @@ class RunSlot:
     identity: LoadIdentity
     saved: Sequence[Baseline]
     """Runs to compare with, as they were before the load."""
+    journal: RunJournal
+    """Keeps the run on disk until it is judged; its record is kept from then on."""
     judged: Judged | None = None
     error: Exception | None = None
     comparison: BaselineComparison | None = None
@@ -67,6 +70,7 @@ class RunSlot:
             config, self.run, self.judged, self.scenario, load=self.identity, comparison=self.comparison
         )
         config.stash[RUN_LOG].put(item.nodeid, id(self), self.judged, baseline=baseline, refusal=refusal)
+        self.journal.remove()
 
     def raise_for_verdict(self, config: pytest.Config) -> None:
         """Raise what the comparison means, else what the limits do."""

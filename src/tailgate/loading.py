@@ -16,9 +16,11 @@ from tailgate.collecting import SCENARIOS, THRESHOLDS, is_load_test, scenarios_o
 from tailgate.dueting import check_duet_load, play_duet
 from tailgate.errors import BadInput, ThresholdFileError
 from tailgate.judging import RUNS, RunSlot, TestRuns, judge_now, judge_rest
+from tailgate.keeping import keeping
 from tailgate.model import Scenario, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
+from tailgate.shapes import Stress
 from tailgate.telemetering import begin_run
 
 if TYPE_CHECKING:
@@ -164,14 +166,20 @@ class Load:
         config = self._item.config
         if self._is_duet:
             check_duet_load(plan, limits, host=host, actions=actions)
-            run = play_duet(self._request, plan, limits)
+            with keeping(self._item, limits, is_duet=True) as journal:
+                run = play_duet(self._request, plan, limits)
+            journal.remove()
             if run.facts.interrupted:
                 _pass_on(self._item, run.facts.interrupted)
             return run
         _check_limits(limits)
         saved = read_saved(config, limits.name)
-        run, ends, tells = self._run(plan, limits, shape, actions)
-        slot = RunSlot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved)
+        with keeping(self._item, limits, is_stress=isinstance(shape, Stress)) as journal:
+            run, ends, tells = self._run(replace(plan, keep=journal), limits, shape, actions)
+        if journal.problem:
+            note = f"not kept on disk, so that a crash would have lost it: {journal.problem}"
+            run = replace(run, notes=(*run.notes, note))
+        slot = RunSlot(run, limits, identify_load(plan, shape, config.getoption("perf_stack")), saved, journal)
         self._item.stash[RUNS].slots.append(slot)
         if run.facts.interrupted:
             slot.judge(self._item)
@@ -222,7 +230,6 @@ class Load:
         from tailgate.announcing import ProgressLine  # noqa: PLC0415 - only for a load
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
-        from tailgate.shapes import Stress  # noqa: PLC0415
         from tailgate.turns import machine_turn  # noqa: PLC0415
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from tailgate.judging import pytest_runtest_call, pytest_runtest_setup
 from tailgate.loading import load, perf_target
 from tailgate.options import OPTIONS, pytest_addoption, pytest_load_initial_conftests, read_options
 from tailgate.reporting import (
+    pytest_configure_node,
     pytest_runtest_makereport,
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -50,6 +51,7 @@ __all__ = [
     "pytest_cmdline_main",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_configure_node",
     "pytest_load_initial_conftests",
     "pytest_runtest_call",
     "pytest_runtest_makereport",

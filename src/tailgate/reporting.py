@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tailgate.baselining import save_records
 from tailgate.errors import Regression, TailgateError, ThresholdBreach
+from tailgate.journal import SessionJournal, session_directory
 from tailgate.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -22,7 +24,11 @@ Record = dict[str, Any]
 class RunLog:
     """The runs of this process that no report has carried away yet, and, where reports end up, all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: SessionJournal) -> None:
+        self.journal = journal
+        """What keeps runs on disk until the reports are written."""
+        self.left = ""
+        """Where it still has a run whose process died."""
         self.records: list[Record] = []
         self.usage_error = ""
         self.write_error = ""
@@ -45,7 +51,8 @@ class RunLog:
         """
         from tailgate.reports.record import run_record  # noqa: PLC0415 - only when there was a load
 
-        self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
+        record = self._waiting.setdefault(nodeid, {})[run] = run_record(judged)
+        self.journal.keep_record(record)
         self._baselines.setdefault(nodeid, {})[run] = (baseline, refusal)
 
     def mark_failed(self, nodeid: str) -> None:
@@ -117,9 +124,23 @@ class ReportReader:
 
 def begin(config: pytest.Config) -> None:
     """Open the log of this session."""
-    log = config.stash[RUN_LOG] = RunLog()
+    log = config.stash[RUN_LOG] = RunLog(_journal(config))
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(ReportReader(log), "tailgate-report-reader")
+
+
+def _journal(config: pytest.Config) -> SessionJournal:
+    """Return what keeps the runs of this process; those of a session with workers of xdist share a directory."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        return SessionJournal(Path(worker["tailgate_journal"]), worker["workerid"])
+    return SessionJournal(session_directory(config.rootpath, os.getpid()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where the session keeps its runs."""
+    node.workerinput["tailgate_journal"] = str(node.config.stash[RUN_LOG].journal.directory)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -142,10 +163,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.workeroutput["tailgate_runs"] = log.take_all()
         config.workeroutput["tailgate_usage_error"] = log.usage_error
         config.workeroutput["tailgate_checked"] = log.checked
+        log.journal.release()
         return
     log.records += log.take_all()
     if not config.stash[OPTIONS].is_check_only:
         log.write_error = "\n".join(_write_files(config, log))
+    log.left = log.journal.end(is_reported=not log.write_error)
     if log.checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
     if log.usage_error or log.write_error:
@@ -217,6 +240,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in (log.checked, *log.saved):
         if line:
             terminalreporter.write_line(line)
+    if log.left:
+        terminalreporter.write_line(f"kept in {log.left}: runs that are in no report; see tailgate recover")
     for message in (log.usage_error, log.write_error):
         if message:
             terminalreporter.write_line(f"ERROR: {message}", red=True)
