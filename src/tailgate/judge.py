@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from tailgate.checks import check_run, matching_keys, worst_first
+from tailgate.distributions import ERROR_RATIO
 from tailgate.errors import InvalidRun, ThresholdBreach
 from tailgate.model import (
     Check,
@@ -14,6 +15,7 @@ from tailgate.model import (
     GeneratorHealth,
     Judged,
     RequestSummary,
+    Resolution,
     Scenario,
     Severity,
     StageResult,
@@ -21,6 +23,7 @@ from tailgate.model import (
     count_of,
 )
 from tailgate.run import RunResult
+from tailgate.samples import MOST_EXACT, Samples
 from tailgate.tiers import Usual, explain_checks, summarise_tiers
 from tailgate.validity import find_reasons
 from tailgate.windows import after_warmup, summarise
@@ -43,7 +46,7 @@ def judge_run(
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
     total = run.total
     unlimited = _unlimited_failures(total, scenario)
-    notes = (*run.notes, *unlimited, *([f"cut after {run.duration_s:.1f} s: {run.facts.cut}"] if run.facts.cut else []))
+    resolution = Resolution.EXACT if isinstance(run.samples, Samples) else Resolution.HISTOGRAMS
     return Judged(
         test=run.test,
         scenario=run.scenario,
@@ -60,8 +63,9 @@ def judge_run(
         uncovered=_uncovered(tuple(requests), scenario),
         generator=run.generator,
         fingerprint=dict(fingerprint or {}),
-        notes=notes,
+        notes=tuple(_notes(run, resolution, unlimited)),
         tiers=summarise_tiers(in_window),
+        resolution=resolution,
     )
 
 
@@ -128,6 +132,19 @@ def _unlimited_failures(total: RequestSummary, scenario: Scenario) -> tuple[str,
         return ()
     failed = f"{total.failures:,} of {count_of(total.samples, 'request')} failed"
     return (f"{failed}, and no limit of the scenario says how many may: add failure_ratio",)
+
+
+def _notes(run: RunResult, resolution: Resolution, unlimited: Sequence[str]) -> Iterator[str]:
+    """Yield what a reader should know of a run and no check says."""
+    yield from run.notes
+    yield from unlimited
+    if resolution is not Resolution.EXACT:
+        yield (
+            f"percentiles are from {resolution}, off by {100 * ERROR_RATIO:.2f} % at most, and windows are cut at "
+            f"whole seconds, since more than {MOST_EXACT:,} requests are not kept one by one"
+        )
+    if run.facts.cut:
+        yield f"cut after {run.duration_s:.1f} s: {run.facts.cut}"
 
 
 def _stage_results(run: RunResult) -> tuple[StageResult, ...]:

@@ -59,6 +59,14 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+class Resolution(StrEnum):
+    """How latencies were kept until they were judged."""
+
+    EXACT = "exact"
+    HISTOGRAMS = "histograms of three digits"
+    """Percentiles are off by 0.05 % at most, and windows are cut at whole seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A piece of the load.
@@ -621,3 +629,4 @@ class Judged:
     """What a duet found, in the order of its rules; then, as information, every request name."""
     tiers: Mapping[str, TierSummary] = field(default_factory=dict)
     """By request key, and ``total``, after the warm-up; empty where no server told."""
+    resolution: Resolution = Resolution.EXACT

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from tailgate.errors import InvalidRun, ThresholdBreach
 from tailgate.judge import judge_nothing, judge_run, raise_for_verdict
 from tailgate.model import ErrorCount, Severity, Stage, Verdict
+from tailgate.reports.record import run_record
+from tailgate.reports.summary import render_markdown
+from tailgate.reports.terminal import render_run
 from tailgate.run import RunFacts
+from tailgate.samples import Outcome, SampleLog
 from tests.unit.judged_examples import HEALTH
 from tests.unit.run_examples import counter, failures, request, requests, run, scenario, total
 
@@ -213,3 +217,19 @@ def test_a_run_that_no_fixture_made_says_how_to_judge_it():
         run().check()
 
     assert str(caught.value) == "this run was not made by the load fixture; use tailgate.judge.judge_run instead"
+
+
+@pytest.mark.parametrize("most_exact", [10, 9])
+def test_the_reports_say_whether_percentiles_are_exact(most_exact):
+    log = SampleLog(most_exact=most_exact)
+    for number in range(10):
+        log.add("GET", "Home", number / 10, 10.0, Outcome.SUCCESS)
+    found = judge_run(run(samples=log.finish()), scenario(total("p50_ms", max=20)))
+    notes = [note for note in found.notes if note.startswith("percentiles are from histograms of three digits")]
+    shown, written = "\n".join(render_run(run_record(found))), render_markdown([run_record(found)])
+
+    assert found.resolution == ("exact" if most_exact == 10 else "histograms of three digits")
+    assert run_record(found)["resolution"] == found.resolution
+    assert f"- latencies: {found.resolution}\n" in written
+    assert ("histograms" in shown) == bool(notes) == (most_exact == 9)
+    assert found.total.p50_ms == pytest.approx(10.0, rel=0.0005)

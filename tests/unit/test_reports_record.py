@@ -52,7 +52,7 @@ def test_the_record_has_the_documented_keys_in_order():
     assert list(run_record(judged())) == [
         "test", "scenario", "started_at", "duration_s", "verdict", "reasons", "checks", "total", "requests",
         "counters", "stages", "errors", "uncovered", "generator", "fingerprint", "notes",
-        "comparison", "duet", "changes", "tiers",
+        "comparison", "duet", "changes", "tiers", "resolution",
     ]  # fmt: skip
 
 

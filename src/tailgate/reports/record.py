@@ -58,6 +58,7 @@ def run_record(judged: Judged) -> dict[str, Any]:
         "duet": _plain(asdict(judged.duet)) if judged.duet else None,
         "changes": [_change_record(change) for change in judged.changes],
         "tiers": {_plain(name): _plain(asdict(summary)) for name, summary in judged.tiers.items()},
+        "resolution": _plain(judged.resolution),
     }
 
 

@@ -177,6 +177,7 @@ def _remarks(record: Mapping[str, Any], checks: Sequence[Check]) -> Iterator[str
     lag, busy = (_figure(metric, health[metric]) for metric in ("loop_lag_p99_ms", "cpu_ratio"))
     yield f"- generator: loop lag p99 {lag}, {busy} of one core"
     yield from _items("worker", [worker_text(worker) for worker in health["workers"]])
+    yield f"- latencies: {inline(record['resolution'])}"
     yield f"- started: {inline(record['started_at'])}"
 
 
