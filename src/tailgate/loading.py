@@ -234,7 +234,7 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
-        tracer = begin_run(self._item, limits.name)
+        tracer = begin_run(self._item, limits.name, plan.host)
         plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
         line = ProgressLine(config)
         monitor = RunMonitor(

@@ -52,7 +52,7 @@ class Telemetry:
         self._delivered: list[Delivered] = []
         """What became of the spans of each process."""
 
-    def begin_run(self, nodeid: str, scenario: str) -> RunTracer | None:
+    def begin_run(self, nodeid: str, scenario: str, host: str) -> RunTracer | None:
         """Return what follows the requests of a run that is about to begin; None after the body of its test."""
         from tailgate.telemetry.recording import RunIdentity, RunTracer  # noqa: PLC0415 - only if asked for
 
@@ -60,7 +60,12 @@ class Telemetry:
         if test is None:
             return None
         run = RunIdentity(
-            test=nodeid, scenario=scenario, trace_id=test.trace_id, test_span_id=test.span_id, began=time.time()
+            test=nodeid,
+            scenario=scenario,
+            host=host,
+            trace_id=test.trace_id,
+            test_span_id=test.span_id,
+            began=time.time(),
         )
         tracer = RunTracer(run, self._settings.sample_ratio, self._open().put)
         test.tracers.append(tracer)
@@ -197,10 +202,10 @@ def _forget_endpoint() -> None:
     os.environ.pop(ENDPOINT, None)
 
 
-def begin_run(item: pytest.Item, scenario: str) -> RunTracer | None:
+def begin_run(item: pytest.Item, scenario: str, host: str) -> RunTracer | None:
     """Return what follows the requests of a run that is about to begin; None without telemetry."""
     telemetry = item.config.stash.get(_TELEMETRY, None)
-    return None if telemetry is None else telemetry.begin_run(item.nodeid, scenario)
+    return None if telemetry is None else telemetry.begin_run(item.nodeid, scenario, host)
 
 
 def prefer_collector(config: pytest.Config, endpoints: Mapping[str, str]) -> None:

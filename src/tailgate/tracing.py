@@ -12,10 +12,7 @@ NO_ANSWER = "no_answer"
 
 
 class TracedRequest(NamedTuple):
-    """A request that is over.
-
-    A named tuple, because one is made for each request and a frozen dataclass takes three times as long.
-    """
+    """A request that is over and worth a span."""
 
     span_id: int
     """What `RequestTracer.start` gave."""
@@ -42,8 +39,12 @@ class RequestTracer(Protocol):
         """Return the span id of a request that is about to be sent, and the ``traceparent`` to send with it."""
         ...  # pragma: no cover
 
-    def finish(self, request: TracedRequest) -> None:
-        """Take note of a request that is over."""
+    def count(self, span_id: int, method: str, name: str, status: int | None, took_ms: float) -> bool:
+        """Count a request that succeeded, and tell whether to keep it; most are not worth the time to say more."""
+        ...  # pragma: no cover
+
+    def keep(self, request: TracedRequest) -> None:
+        """Take note of a request that was counted and is to be kept, or of one that failed."""
         ...  # pragma: no cover
 
     def hand_over(self, users: int, counters: Mapping[str, float]) -> None:

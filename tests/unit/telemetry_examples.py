@@ -7,8 +7,15 @@ from array import array
 from tailgate.telemetry.recording import KeptRequest, Kind, Notes, RunIdentity
 from tailgate.tracing import TracedRequest
 
-RUN = RunIdentity(test="test_x.py::test_peak", scenario="peak", trace_id=0xABC, test_span_id=0x1, began=100.0)
-KIND = Kind("GET", "Get_All", "shop.test:8080", 200, None)
+RUN = RunIdentity(
+    test="test_x.py::test_peak",
+    scenario="peak",
+    host="http://shop.test:8080",
+    trace_id=0xABC,
+    test_span_id=0x1,
+    began=100.0,
+)
+KIND = Kind("GET", "Get_All", 200)
 
 
 def kept(

@@ -58,6 +58,7 @@ class RunMetrics:
 
     def __init__(self, run: RunIdentity) -> None:
         self._run: Mapping[str, AttributeValue] = {"test.case.name": run.test, "tailgate.scenario": run.scenario}
+        self._server = server_attributes(run.host)
         self._began_ns = int(run.began * 1e9)
         self._durations: dict[Kind, _Durations] = {}
         self._users = 0
@@ -78,7 +79,7 @@ class RunMetrics:
         ]
         durations = [
             HistogramDataPoint(
-                attributes={**self._run, **_kind_attributes(kind)},
+                attributes={**self._run, **self._server, **_kind_attributes(kind)},
                 start_time_unix_nano=self._began_ns,
                 time_unix_nano=at_ns,
                 count=int(found.buckets.sum()),
@@ -106,7 +107,6 @@ def metrics_data(resource: Resource, scope: InstrumentationScope, metrics: Seque
 def _kind_attributes(kind: Kind) -> Mapping[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {
         "http.request.method": kind.method,
-        **server_attributes(kind.origin, default_port=80),
         "tailgate.request.name": kind.name,
     }
     if kind.name.startswith("/"):

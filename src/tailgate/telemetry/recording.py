@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
+from heapq import heappush, heapreplace
 from itertools import count
 from random import getrandbits
 from typing import NamedTuple
@@ -16,9 +17,9 @@ from tailgate.tracing import TracedRequest
 HAND_OVER_EVERY_S = 1.0
 """To export a few spans takes as much processor time as ten more of them."""
 SLOWEST_COUNT = 10
-"""Slowest requests of each name that a run keeps, sampled or not."""
-_MOST_NAMES = 100
-"""Requests of more names than this were not grouped; those beyond are not compared."""
+"""Slowest requests of each method, name and status that a run keeps, sampled or not."""
+_MOST_KINDS = 100
+"""Requests of more kinds than this were not grouped by names; those beyond are not compared."""
 _SPAN_ID_BITS = 64
 _FIRST_ERROR_STATUS = 400
 
@@ -30,6 +31,8 @@ class RunIdentity:
     test: str
     """Node id."""
     scenario: str
+    host: str
+    """Base URL of what is loaded."""
     trace_id: int
     test_span_id: int
     """Parent of the requests' spans."""
@@ -42,10 +45,8 @@ class Kind(NamedTuple):
 
     method: str
     name: str
-    origin: str
-    """``host:port`` of the URL."""
     status: int | None
-    error_type: str | None
+    error_type: str | None = None
 
 
 class KeptRequest(NamedTuple):
@@ -69,16 +70,29 @@ class Notes:
     """Whether the run is over."""
 
 
+@dataclass(slots=True)
+class _Successes:
+    """Requests of one method, name and status that succeeded."""
+
+    took_ms: array[float] = field(default_factory=lambda: array("d"))
+    """Since the last look."""
+    slowest: list[tuple[float, int, KeptRequest]] = field(default_factory=list)
+    """A heap, the fastest of them first."""
+    slow_ms: float = -1.0
+    """What takes longer is one of the slowest so far."""
+
+
 class RunTracer:
     """Notes the requests of one run; see ``tailgate.tracing.RequestTracer``.
 
     A request is sampled before it is sent, because the servers behind it are told. One that was not is kept all the
-    same when it fails, or when in the end it is among the slowest of its name.
+    same when it fails, or when in the end it is among the slowest of its kind.
 
     Args:
         run: Whose requests they are.
         sample_ratio: Share to sample, in [0, 1]; None keeps none at all.
         put: Takes what was noted; must not block.
+        clock: Monotonic, in seconds.
     """
 
     def __init__(
@@ -98,7 +112,7 @@ class RunTracer:
         self._put_at_s = clock()
         self._prefix = f"00-{run.trace_id:032x}-"
         self._notes = Notes(run)
-        self._slowest: dict[str, list[tuple[float, int, KeptRequest]]] = {}
+        self._successes: dict[tuple[str, str, int | None], _Successes] = {}
         self._numbers = count()
 
     def start(self) -> tuple[int, str]:
@@ -106,22 +120,24 @@ class RunTracer:
         span_id = getrandbits(_SPAN_ID_BITS) or 1
         return span_id, f"{self._prefix}{span_id:016x}-{'01' if span_id < self._sampled_below else '00'}"
 
-    def finish(self, request: TracedRequest) -> None:
-        """Take note of a request that is over."""
-        error_type = None if request.error is None else type_of_error(request)
-        kind = Kind(request.method, request.name, origin_of(request.url), request.status, error_type)
-        took_ms = self._notes.took_ms.get(kind)
-        if took_ms is None:
-            took_ms = self._notes.took_ms[kind] = array("d")
-        took_ms.append(request.took_ms)
-        if not self._keeps:
-            return
-        if error_type is not None or request.span_id < self._sampled_below:
-            # The text only: the exception holds the answer, and all that was on the stack when it was raised.
-            message = "" if request.error is None else str(request.error)
-            self._notes.kept.append(KeptRequest(request._replace(error=message or None), error_type, message))
+    def count(self, span_id: int, method: str, name: str, status: int | None, took_ms: float) -> bool:
+        """Count a request that succeeded, and tell whether it is to be kept."""
+        found = self._successes.get((method, name, status))
+        if found is None:
+            found = self._successes[method, name, status] = _Successes()
+            if not self._keeps or len(self._successes) > _MOST_KINDS:
+                found.slow_ms = math.inf
+        found.took_ms.append(took_ms)
+        return took_ms > found.slow_ms or span_id < self._sampled_below
+
+    def keep(self, request: TracedRequest) -> None:
+        """Keep a request that was counted, or one that failed, which is counted here."""
+        if request.error is not None:
+            self._keep_failure(request, request.error)
+        elif request.span_id < self._sampled_below:
+            self._notes.kept.append(KeptRequest(request, None, ""))
         else:
-            self._compare(request)
+            self._keep_for_now(request)
 
     def hand_over(self, users: int, counters: Mapping[str, float]) -> None:
         """Pass on what was noted, now and then."""
@@ -130,44 +146,49 @@ class RunTracer:
 
     def end(self, counters: Mapping[str, float]) -> None:
         """Pass on the rest, and the slowest requests: the run is over, and ``counters`` are final."""
-        self._notes.kept += [kept for heap in self._slowest.values() for _, _, kept in heap]
+        for found in self._successes.values():
+            self._notes.kept += [kept for _, _, kept in found.slowest]
         self._notes.is_last = True
-        self._slowest.clear()
         self._pass_on(0, counters)
+
+    def _keep_failure(self, request: TracedRequest, error: BaseException | str) -> None:
+        error_type = type_of_error(request.status, error)
+        kind = Kind(request.method, request.name, request.status, error_type)
+        self._notes.took_ms.setdefault(kind, array("d")).append(request.took_ms)
+        if self._keeps:
+            # The text only: the exception holds the answer, and all that was on the stack when it was raised.
+            message = str(error)
+            self._notes.kept.append(KeptRequest(request._replace(error=message), error_type, message))
+
+    def _keep_for_now(self, request: TracedRequest) -> None:
+        """Keep a request until slower ones of its kind come."""
+        found = self._successes[request.method, request.name, request.status]
+        entry = (request.took_ms, next(self._numbers), KeptRequest(request, None, ""))
+        if len(found.slowest) < SLOWEST_COUNT:
+            heappush(found.slowest, entry)
+        else:
+            heapreplace(found.slowest, entry)
+        if len(found.slowest) == SLOWEST_COUNT:
+            found.slow_ms = found.slowest[0][0]
 
     def _pass_on(self, users: int, counters: Mapping[str, float]) -> None:
         self._put_at_s = self._clock()
         notes, self._notes = self._notes, Notes(self._run)
         notes.users, notes.counters = users, counters
+        for kind, found in self._successes.items():
+            if found.took_ms:
+                notes.took_ms[Kind(*kind)], found.took_ms = found.took_ms, array("d")
         self._put(notes)
 
-    def _compare(self, request: TracedRequest) -> None:
-        """Put a request among the slowest of its name, if it is one."""
-        heap = self._slowest.get(request.name)
-        if heap is None:
-            if len(self._slowest) >= _MOST_NAMES:
-                return
-            heap = self._slowest[request.name] = []
-        if len(heap) < SLOWEST_COUNT:
-            heappush(heap, (request.took_ms, next(self._numbers), KeptRequest(request, None, "")))
-        elif request.took_ms > heap[0][0]:
-            heappushpop(heap, (request.took_ms, next(self._numbers), KeptRequest(request, None, "")))
 
-
-def origin_of(url: str) -> str:
-    """Return ``host:port`` as it stands in an absolute URL."""
-    authority = url.split("/", 3)[2]
-    return authority.rpartition("@")[2] if "@" in authority else authority
-
-
-def type_of_error(request: TracedRequest) -> str:
+def type_of_error(status: int | None, error: BaseException | str) -> str:
     """Return the ``error.type`` of a failed request: its status where that says it, else the class of the error.
 
     Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span
     """
-    if request.status is not None and request.status >= _FIRST_ERROR_STATUS:
-        return str(request.status)
-    if isinstance(request.error, str):
-        return request.error
-    kind = type(request.error)
+    if status is not None and status >= _FIRST_ERROR_STATUS:
+        return str(status)
+    if isinstance(error, str):
+        return error
+    kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

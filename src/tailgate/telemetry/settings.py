@@ -11,7 +11,7 @@ from tailgate.errors import BadInput
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 ALIAS = "OTEL_ENDPOINT"
 """What teams called the variable before there was a standard; the standard one is preferred."""
-DEFAULT_SAMPLE_RATIO = 0.02
+DEFAULT_SAMPLE_RATIO = 0.01
 """Of the requests; keeps the cost below 5 % of a request's processor time, see docs/telemetry.md."""
 _DEFAULT_ENDPOINTS = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from tailgate.model import Check, Verdict
-from tailgate.telemetry.recording import KeptRequest, RunIdentity, origin_of
+from tailgate.telemetry.recording import KeptRequest, RunIdentity
 
 SCOPE = "tailgate"
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -122,13 +122,19 @@ def url_template(name: str, path: str) -> str:
     return "/".join("{id}" if _AN_ID.fullmatch(part) else part for part in path.split("/")) or "/"
 
 
-def server_attributes(origin: str, default_port: int) -> dict[str, AttributeValue]:
-    """Return ``server.address`` and ``server.port`` of ``host:port``; a user may have asked for what is no address."""
+def authority_of(url: str) -> str:
+    """Return ``host:port`` as it stands in an absolute URL."""
+    return url.split("/", 3)[2].rpartition("@")[2]
+
+
+def server_attributes(url: str) -> dict[str, AttributeValue]:
+    """Return ``server.address`` and ``server.port``; a user may have asked for what is no address."""
+    authority = authority_of(url)
     try:
-        parts = urlsplit(f"//{origin}")
-        port = parts.port or default_port
+        parts = urlsplit(f"//{authority}")
+        port = parts.port or _DEFAULT_PORTS.get(url.partition(":")[0], 0)
     except ValueError:
-        return {"server.address": origin}
+        return {"server.address": authority}
     return {"server.address": parts.hostname or "", "server.port": port}
 
 
@@ -137,7 +143,7 @@ def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, Att
 
     Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span
     """
-    request, host = kept.request, origin_of(kept.request.url)
+    request, host = kept.request, authority_of(kept.request.url)
     scheme, _, rest = request.url.partition("://")
     authority, slash, path = rest.partition("/")
     secret = "" if host == authority else "REDACTED:REDACTED@"
@@ -145,7 +151,7 @@ def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, Att
         "http.request.method": request.method,
         "url.full": f"{scheme}://{secret}{host}{slash}{path}",
         "url.template": url_template(request.name, slash + path.partition("?")[0]),
-        **server_attributes(host, _DEFAULT_PORTS.get(scheme, 0)),
+        **server_attributes(request.url),
         "tailgate.request.name": request.name,
         "tailgate.scenario": run.scenario,
         "test.case.name": run.test,
