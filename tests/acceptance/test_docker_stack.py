@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from contextlib import contextmanager
+from unittest.mock import ANY
 from urllib.request import ProxyHandler, build_opener
 
 import psycopg
@@ -14,6 +15,7 @@ import pytest
 
 from fixtures.books import RequestCounts
 from fixtures.docker import COMPOSE_FILE, INSTANCES, docker_stack, new_project_name
+from product_service.settings import FAULTS, PREFIX, SETTINGS
 from tailgate.errors import BadInput, TailgateError
 from tailgate.stack.docker import inspect
 from tests.acceptance.docker_sessions import left_of
@@ -171,11 +173,15 @@ def test_an_image_of_the_product_that_cannot_be_had_is_not_made_instead():
     assert left_of(name) == []
 
 
-def test_faults_of_the_environment_reach_the_instances():
+def test_every_setting_of_the_environment_reaches_the_instances():
+    given = {f"{PREFIX}{name}": "7" for name in (*SETTINGS, *FAULTS) if name not in {"HOST", "PORT"}}
     command = ["docker", "compose", "-f", str(COMPOSE_FILE), "config", "--format", "json"]
-    env = {**os.environ, "PRODUCT_SERVICE_DELAY_MS": "130"}
-    services = json.loads(subprocess.run(command, env=env, capture_output=True, check=True).stdout)["services"]
-    assert {services[name]["environment"]["PRODUCT_SERVICE_DELAY_MS"] for name in INSTANCES} == {"130"}
+    done = subprocess.run(command, env={**os.environ, **given}, capture_output=True, check=True)
+    services = json.loads(done.stdout)["services"]
+    for name in INSTANCES:
+        ours = {f"{PREFIX}DATABASE_URL": ANY, f"{PREFIX}INSTANCE": name}
+        got = {key: text for key, text in services[name]["environment"].items() if key.startswith(PREFIX)}
+        assert got == given | ours
 
 
 def container_address(identity):
