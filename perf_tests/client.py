@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from locust import FastHttpUser
 from locust.contrib.fasthttp import LocustBadStatusCode
 
-from tailgate import Counters
+from tailgate import Counters, LeanHttpUser
 
 RETRIES = 2
 RETRY_DELAY_S = 0.2
@@ -19,7 +18,7 @@ Validate = Callable[[Any], str]
 """Takes the decoded JSON of an answer and returns what is wrong with it; empty when nothing is."""
 
 
-class CheckingUser(FastHttpUser):
+class CheckingUser(LeanHttpUser):
     """A user whose requests name the statuses that they expect: any other is a failure, an expected 404 is not."""
 
     abstract = True
