@@ -14,7 +14,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.processes import BenchmarkError, say
+from benchmarks.processes import BenchmarkError, own_turn, say
 from benchmarks.witness import VARIABLE
 from tailgate.baseline import Baseline, LoadIdentity, make_baseline
 from tailgate.baseline_compare import compare_with_baseline
@@ -86,8 +85,8 @@ def _by_turns(wanted: Mapping[str, int]) -> Iterator[str]:
 
 def _play(kind: str) -> list[Duet]:
     """Play one duet of the product service in a session of its own."""
-    with tempfile.TemporaryDirectory(prefix="tailgate-duet-") as folder:
-        kept = Path(folder) / "duets"
+    with own_turn() as settings:
+        kept = Path(settings["TMPDIR"]) / "duets"
         command = [
             sys.executable,
             "-m",
@@ -103,7 +102,7 @@ def _play(kind: str) -> list[Duet]:
         done = subprocess.run(
             [*command, "--perf-duet=.", "--perf-summary=", "perf_tests"],
             cwd=ROOT,
-            env={**os.environ, **FAULTS[kind], VARIABLE: str(kept), "PYTHONPATH": str(ROOT)},
+            env={**os.environ, **settings, **FAULTS[kind], VARIABLE: str(kept)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -138,14 +137,12 @@ def _as_saved(runs: Sequence[Any]) -> Baseline:
 
 def _line(duet: Duet, number: int) -> str:
     base, candidate = duet.p95_ms
-    found = ", ".join(
-        f"{one.rule.metric} {one.outcome} {one.change:+.3f}" for one in _asked(duet) if one.change is not None
-    )
+    found = ", ".join(f"{one.rule.metric} {one.outcome} {render_interval(one)}" for one in _asked(duet))
     facts = duet.judged.duet
     assert facts is not None
     busy = f"{100 * facts.cpu_ratio:.0f} %" if facts.cpu_ratio is not None else "?"
     told = f"p95 {base:.2f} -> {candidate:.2f} ms, {count_of(facts.rounds, 'round')}, cores {busy} busy"
-    return f"{number}: {duet.kind}: {', '.join(found)}; {told}"
+    return f"{number}: {duet.kind}: {found}; {told}"
 
 
 def _asked(duet: Duet) -> list[Any]:

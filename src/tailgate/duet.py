@@ -79,7 +79,12 @@ def compare_rounds(
 
 
 def is_decided(changes: Sequence[Change]) -> bool:
-    """Tell whether no more rounds are needed: every comparison that matters has an outcome, or can never have one."""
+    """Tell whether no more rounds are needed.
+
+    Something that fails has regressed, or every comparison that matters has an outcome, or can never have one.
+    """
+    if any(change.outcome is Outcome.REGRESSED and change.severity is Severity.FAIL for change in changes):
+        return True
     return not any(
         change.outcome is Outcome.INCONCLUSIVE and change.severity is not Severity.INFO and not _is_hopeless(change)
         for change in changes

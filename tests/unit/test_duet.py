@@ -163,6 +163,14 @@ def test_the_same_rounds_give_the_same_changes():
     assert compare(play(1.1)) == compare(play(1.1))
 
 
+def test_what_fails_needs_no_more_rounds_for_what_is_still_open():
+    found = the_change(play())
+    regressed, still_open = replace(found, outcome=REGRESSED), replace(found, outcome=INCONCLUSIVE)
+
+    assert is_decided([regressed, still_open])
+    assert not is_decided([replace(regressed, severity=Severity.WARN), still_open])
+
+
 def test_failing_fast_is_not_being_fast():
     played = of_candidate(play(), failing(0.1))
 
