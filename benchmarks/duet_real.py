@@ -28,6 +28,7 @@ from tailgate.baseline_compare import compare_with_baseline
 from tailgate.baseline_rules import BaselineRules
 from tailgate.duet_join import join_rounds
 from tailgate.duet_rounds import Round
+from tailgate.duet_text import render_interval
 from tailgate.judge import judge_run
 from tailgate.model import Judged, Outcome, Scenario, Severity, count_of
 

@@ -12,4 +12,4 @@ pytestmark = pytest.mark.perf
 
 def test_steady(load: Load) -> None:
     """In a duet each build gets half of the requests, in rounds of this length."""
-    load([Shopper], shape=Arrivals(rate_rps=240, duration_s=35, ramp_s=2)).check()
+    load([Shopper], shape=Arrivals(rate_rps=360, duration_s=35, ramp_s=2)).check()
