@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from benchmarks.processes import AFTER_5_MS, AT_ONCE, FOLDER, USERS, own_turn, run_child, static_server
 from benchmarks.values import Figure, Table
 
-BURST_S = 1.0
-BURSTS = 8
+BURST_S = 2.0
+BURSTS = 6
 """On each side. Short and many, so that both sides see the same states of the machine."""
 MOST_RATIO = 1.05
 

@@ -68,7 +68,7 @@ def _tracer(settings: TelemetrySettings, delivery: Delivery) -> RunTracer:
     run = RunIdentity(
         test="benchmark", scenario="benchmark", host="http://127.0.0.1", trace_id=1, test_span_id=1, began=time.time()
     )
-    return RunTracer(run, settings.sample_ratio, delivery.put)
+    return RunTracer(run, settings.sample_ratio, delivery.put, put_every_s=settings.spans_every_s)
 
 
 def _load(plan: LoadPlan, tracer: RunTracer | None) -> tuple[int, float, float]:

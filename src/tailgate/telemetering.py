@@ -67,7 +67,8 @@ class Telemetry:
             test_span_id=test.span_id,
             began=time.time(),
         )
-        tracer = RunTracer(run, self._settings.sample_ratio, self._open().put)
+        settings = self._settings
+        tracer = RunTracer(run, settings.sample_ratio, self._open().put, put_every_s=settings.spans_every_s)
         test.tracers.append(tracer)
         return tracer
 

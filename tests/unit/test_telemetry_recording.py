@@ -7,7 +7,6 @@ from itertools import count
 import pytest
 
 from tailgate.telemetry.recording import (
-    HAND_OVER_EVERY_S,
     SLOWEST_COUNT,
     Kind,
     RunTracer,
@@ -37,7 +36,7 @@ def finish(tracer, request):
 
 def tracer_of(put, sample_ratio):
     """Return a tracer for which between two looks at the clock enough time passes to hand over."""
-    return RunTracer(RUN, sample_ratio, put.append, clock=count(step=HAND_OVER_EVERY_S).__next__)
+    return RunTracer(RUN, sample_ratio, put.append, put_every_s=1.0, clock=count().__next__)
 
 
 def kept_ms(put):
@@ -139,7 +138,7 @@ def test_what_was_handed_over_is_not_handed_over_again(put):
 
 def test_little_is_handed_over_at_once(put):
     times_s = iter([0.0, 0.25, 0.5, 1.0, 1.0, 1.25])
-    tracer = RunTracer(RUN, 1.0, put.append, clock=times_s.__next__)
+    tracer = RunTracer(RUN, 1.0, put.append, put_every_s=1.0, clock=times_s.__next__)
     for users in range(4):
         tracer.hand_over(users, {})
     assert [notes.users for notes in put] == [2]

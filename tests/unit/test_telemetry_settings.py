@@ -76,11 +76,12 @@ def test_limits_are_taken_from_their_variables():
         "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
         "OTEL_BSP_MAX_QUEUE_SIZE": "100",
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_METRIC_EXPORT_INTERVAL": "60000",
     }
     settings = read_settings(ENDPOINT | environ, is_asked=False)
     assert (settings.timeout_s, settings.most_waiting, settings.batch_size) == (0.5, 100, 10)
-    assert settings.metrics_every_s == 60
+    assert (settings.spans_every_s, settings.metrics_every_s) == (0.1, 60)
 
 
 def test_everything_that_is_wrong_is_told_at_once():

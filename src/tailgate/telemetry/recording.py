@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from tailgate.tracing import TracedRequest
 
-HAND_OVER_EVERY_S = 1.0
-"""To export a few spans takes as much processor time as ten more of them."""
 SLOWEST_COUNT = 10
 """Slowest requests of each method, name and status that a run keeps, sampled or not."""
 _MOST_KINDS = 100
@@ -92,6 +90,7 @@ class RunTracer:
         run: Whose requests they are.
         sample_ratio: Share to sample, in [0, 1]; None keeps none at all.
         put: Takes what was noted; must not block.
+        put_every_s: How often it does, until the run ends.
         clock: Monotonic, in seconds.
     """
 
@@ -101,6 +100,7 @@ class RunTracer:
         sample_ratio: float | None,
         put: Callable[[Notes], None],
         *,
+        put_every_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
@@ -108,6 +108,7 @@ class RunTracer:
         self._sampled_below = int((sample_ratio or 0.0) * 2**_SPAN_ID_BITS)
         self._keeps = sample_ratio is not None
         self._put = put
+        self._put_every_s = put_every_s
         self._clock = clock
         self._put_at_s = clock()
         self._prefix = f"00-{run.trace_id:032x}-"
@@ -141,7 +142,7 @@ class RunTracer:
 
     def hand_over(self, users: int, counters: Mapping[str, float]) -> None:
         """Pass on what was noted, now and then."""
-        if self._clock() - self._put_at_s >= HAND_OVER_EVERY_S:
+        if self._clock() - self._put_at_s >= self._put_every_s:
             self._pass_on(users, counters)
 
     def end(self, counters: Mapping[str, float]) -> None:

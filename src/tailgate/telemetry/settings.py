@@ -36,6 +36,8 @@ class TelemetrySettings:
     """Spans that may wait to be exported; more are dropped and counted."""
     batch_size: int
     """Spans exported at once. Small, because the users' event loop waits while one is made ready."""
+    spans_every_s: float
+    """Seldom, because each time the event loop may be late: as often as once a second its p99 would show it."""
     metrics_every_s: float
 
 
@@ -64,8 +66,9 @@ def read_settings(environ: Mapping[str, str], *, is_asked: bool) -> TelemetrySet
         sample_ratio=ratio if has_spans else None,
         has_metrics=has_metrics,
         timeout_s=reader.number("OTEL_EXPORTER_OTLP_TIMEOUT", 2.0, least=0.001),
-        most_waiting=int(reader.number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, least=1)),
+        most_waiting=int(reader.number("OTEL_BSP_MAX_QUEUE_SIZE", 10_000, least=1)),
         batch_size=int(reader.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 32, least=1)),
+        spans_every_s=reader.number("OTEL_BSP_SCHEDULE_DELAY", 5000, least=1) / 1000,
         metrics_every_s=reader.number("OTEL_METRIC_EXPORT_INTERVAL", 5000, least=1) / 1000,
     )
     if reader.problems:
