@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from locust import FastHttpUser, constant
+from locust import FastHttpUser, User, constant
 
 from tailgate import Arrivals, Stage
 from tailgate.engine import LiveDuet, make_plan, run_duet, run_load
@@ -33,11 +33,11 @@ class Watch:
         return stage != self.last_stage
 
 
-def visitor(path: str, *, wait_s: float = 0.02, **attributes) -> type[FastHttpUser]:
+def visitor(path: str, *, base: type[User] = FastHttpUser, wait_s: float = 0.02, **attributes) -> type[User]:
     """Return users that get ``path`` again and again."""
     return type(
         "Visitor",
-        (FastHttpUser,),
+        (base,),
         {"wait_time": constant(wait_s), "tasks": [lambda user: user.client.get(path)], **attributes},
     )
 
