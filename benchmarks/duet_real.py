@@ -164,7 +164,8 @@ def _table(kind: str, duets: Sequence[Duet]) -> list[str]:
         "|---|---:|---:|---:|---:|",
     ]
     metrics = dict.fromkeys(change.rule.metric for duet in sound for change in _asked(duet))
-    lines += [_row(f"duet, {metric}", [_of_metric(duet, metric) for duet in sound]) for metric in metrics]
+    lines.append(_row("**the duet as a whole**", [_of_all(duet) for duet in sound]))
+    lines += [_row(f"of it, {metric}", [_of_metric(duet, metric) for duet in sound]) for metric in metrics]
     lines.append(_row("`--perf-compare`", [_compared(duet, duets) for duet in sound]))
     lines.append(_row("a fixed limit, 10 % above an earlier p95", [_limited(duet, duets) for duet in sound]))
     lines += ["", *_spread(sound), *(f"invalid: {'; '.join(duet.judged.reasons)}" for duet in invalid)]
@@ -176,6 +177,13 @@ def _row(title: str, says: Sequence[tuple[str, bool]]) -> str:
     marked = sum(is_marked for _, is_marked in says)
     cells = [title, *(str(counts[name]) for name in ("worse", "not worse", "unsure")), str(marked)]
     return f"| {' | '.join(cells)} |"
+
+
+def _of_all(duet: Duet) -> tuple[str, bool]:
+    """Return what the verdict says, and whether any measure marks the candidate as worse at all."""
+    says = [_of_metric(duet, change.rule.metric) for change in _asked(duet)]
+    outcome = next((name for name in ("worse", "unsure") if any(name == one for one, _ in says)), "not worse")
+    return outcome, any(is_marked for _, is_marked in says)
 
 
 def _of_metric(duet: Duet, metric: str) -> tuple[str, bool]:
