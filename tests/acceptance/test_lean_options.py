@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import gevent
 import pytest
@@ -263,3 +266,12 @@ def test_numbers_and_spans_are_told_to_servers_and_events(client, server):
         job.kill()
         assert noted == ["begun", "begun", ("GET", "hung", f"{silent.url}/x", 42)]
     assert len(client.events) == 1
+
+
+def test_every_attribute_of_the_class_is_documented_with_its_default():
+    page = (Path(__file__).parents[2] / "docs" / "users.md").read_text()
+    documented = dict(re.findall(r"^\| `(\w+) = (.*?)` \|", page, flags=re.MULTILINE))
+    settings = [name for name in LeanHttpUser.__annotations__ if name != "client"]
+    assert {name: ast.literal_eval(value) for name, value in documented.items()} == {
+        name: getattr(LeanHttpUser, name) for name in settings
+    }
