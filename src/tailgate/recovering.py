@@ -33,7 +33,7 @@ def recover(*, json: Path | None, summary: Path | None, reads_running: bool, rem
     Raises:
         TailgateError: A report cannot be written.
     """
-    directory = Path.cwd() / DIRECTORY
+    directory = DIRECTORY
     for path, what in ((json, "JSON report"), (summary, "summary")):
         if path is not None:
             check_writable(path, what)
@@ -43,7 +43,7 @@ def recover(*, json: Path | None, summary: Path | None, reads_running: bool, rem
         _say(_line(session, is_read=session in wanted))
     records = [record for session in wanted for record in session.records]
     if not wanted:
-        _say(f"nothing to recover in {directory}; the command looks below the working directory, as pytest's root is")
+        _say(f"nothing to recover in {directory.absolute()}; the working directory should be pytest's root directory")
     if records:
         _report(records, json, summary)
     problems = [problem for session in wanted for problem in session.problems]

@@ -122,7 +122,7 @@ def test_a_run_in_which_the_process_died_is_invalid_and_says_where_it_is_from(ki
 
     assert long["verdict"] == "invalid"
     assert long["duration_s"] >= 2
-    (path,) = files(killed.suite, ".run")
+    (path,) = (path.relative_to(killed.suite.directory) for path in files(killed.suite, ".run"))
     told = f"the process ended during the run, after {long['duration_s']:.1f} s; recovered from {path}"
     assert long["reasons"][0] == told
     (check,) = long["checks"]
@@ -197,7 +197,7 @@ def test_a_damaged_file_is_one_error_and_the_rest_is_recovered(copied):
 
     assert recovered.status == 3
     (line,) = recovered.errors.splitlines()
-    assert line.startswith(f"tailgate recover: {path}: is damaged at byte ")
+    assert line.startswith(f"tailgate recover: {path.relative_to(copied.directory)}: is damaged at byte ")
     assert line.endswith("; what comes before was read")
     assert [run["scenario"] for run in recovered.runs] == ["short", "long"]
     assert path.exists()
@@ -206,10 +206,10 @@ def test_a_damaged_file_is_one_error_and_the_rest_is_recovered(copied):
 def test_a_file_that_is_no_journal_is_one_error_and_the_rest_is_recovered(copied):
     (path,) = files(copied, ".run")
     path.write_text("something else")
-    recovered = recover(copied)
+    recovered, told = recover(copied), path.relative_to(copied.directory)
 
     assert recovered.status == 3
-    assert recovered.errors == f"tailgate recover: {path}: is not a journal of this version of tailgate\n"
+    assert recovered.errors == f"tailgate recover: {told}: is not a journal of this version of tailgate\n"
     assert [run["scenario"] for run in recovered.runs] == ["short"]
 
 
