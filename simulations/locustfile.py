@@ -25,11 +25,11 @@ from simulations.shapes import named_shapes
 
 __all__ = ["Collector", "Shopper"]
 
-ProductUser.host = CONFIGURATION.base_url
-ProductUser.connection_timeout = ProductUser.network_timeout = CONFIGURATION.timeout_s
-
-
 _LOG = logging.getLogger(__name__)
+
+ProductUser.host = CONFIGURATION.base_url
+for timeout in ("connection_timeout", "network_timeout", "request_timeout"):
+    setattr(ProductUser, timeout, CONFIGURATION.timeout_s)
 
 
 @events.init.add_listener
