@@ -58,7 +58,7 @@ def refusal(users, server, **options) -> str:
     [
         ([], "load: no user classes were given; pass at least one, such as load([Shopper])"),
         (Browser, "load: Browser is an HttpUser, which needs Locust's monkey patching"),
-        (NotAUser, "load: NotAUser is not a user class; pass subclasses of locust.FastHttpUser"),
+        (NotAUser, "load: NotAUser is not a user class; pass subclasses of tailgate.LeanHttpUser"),
         ("Shopper", "load: 'Shopper' is not a user class"),
         ([None], "load: None is not a user class"),
         (Idle, "load: Idle has no tasks; decorate at least one method with @task"),

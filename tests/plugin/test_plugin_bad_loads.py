@@ -95,9 +95,9 @@ LIMITS = """
 
 MESSAGES = {
     "test_case[no_classes]": "load: no user classes were given; pass at least one, such as load([Shopper])",
-    "test_case[no_user]": "load: TaskSet is not a user class; pass subclasses of locust.FastHttpUser",
-    "test_case[instance]": "load: 42 is not a user class; pass subclasses of locust.FastHttpUser",
-    "test_case[text]": "load: 'Reader' is not a user class; pass subclasses of locust.FastHttpUser",
+    "test_case[no_user]": "load: TaskSet is not a user class; pass subclasses of tailgate.LeanHttpUser",
+    "test_case[instance]": "load: 42 is not a user class; pass subclasses of tailgate.LeanHttpUser",
+    "test_case[text]": "load: 'Reader' is not a user class; pass subclasses of tailgate.LeanHttpUser",
     "test_case[no_tasks]": "load: Idle has no tasks; decorate at least one method with @task",
     "test_case[old]": "load: Old is an HttpUser, which needs Locust's monkey patching",
     "test_case[twins]": "load: 2 user classes are called Reader; their names must differ",

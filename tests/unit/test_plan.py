@@ -153,8 +153,8 @@ class Weightless(Shopper):
     ("users", "problem"),
     [
         ([], "load: no user classes were given; pass at least one, such as load([Shopper])"),
-        (NotAUser, "load: NotAUser is not a user class; pass subclasses of locust.FastHttpUser"),
-        ("Shopper", "load: 'Shopper' is not a user class; pass subclasses of locust.FastHttpUser"),
+        (NotAUser, "load: NotAUser is not a user class; pass subclasses of tailgate.LeanHttpUser"),
+        ("Shopper", "load: 'Shopper' is not a user class; pass subclasses of tailgate.LeanHttpUser"),
         (Idle, "load: Idle has no tasks; decorate at least one method with @task"),
         (Uncallable, "load: Uncallable.tasks holds something that cannot be called"),
         (Weightless, "load: every user class has weight 0; give at least one a weight or a fixed_count"),
@@ -163,7 +163,7 @@ class Weightless(Shopper):
             Patched,
             (
                 "load: Patched is an HttpUser, which needs Locust's monkey patching and would block every other user "
-                "in this process; derive it from locust.FastHttpUser, whose client has the same methods, or run it "
+                "in this process; derive it from tailgate.LeanHttpUser, whose client has the same methods, or run it "
                 "in worker processes by --perf-workers=2"
             ),
         ),

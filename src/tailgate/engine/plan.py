@@ -94,7 +94,7 @@ def make_plan(
     """Return a plan that can be run.
 
     Args:
-        users: Subclasses of ``locust.User`` (``FastHttpUser`` for HTTP), or one of them.
+        users: Subclasses of ``locust.User`` (``LeanHttpUser`` for HTTP), or one of them.
         shape: A shape of ``tailgate``, a sequence of ``Stage``, or a ``locust.LoadTestShape``, class or instance.
         host: Base URL of what is loaded, such as ``http://127.0.0.1:8080``.
         tags: Run only the tasks that carry one of these; none runs all.

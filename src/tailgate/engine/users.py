@@ -121,12 +121,12 @@ def tags_of(tasks: Sequence[Any]) -> set[str]:
 def _problems_of(item: Any, tags: frozenset[str], *, is_patched: bool) -> list[str]:
     if not (isinstance(item, type) and issubclass(item, User)):
         kind = item.__name__ if isinstance(item, type) else repr(item)
-        return [f"load: {kind} is not a user class; pass subclasses of locust.FastHttpUser"]
+        return [f"load: {kind} is not a user class; pass subclasses of tailgate.LeanHttpUser"]
     if issubclass(item, HttpUser) and not is_patched:
         problem = (
             f"load: {item.__name__} is an HttpUser, which needs Locust's monkey patching and would block every "
-            "other user in this process; derive it from locust.FastHttpUser, whose client has the same methods, or run "
-            "it in worker processes by --perf-workers=2"
+            "other user in this process; derive it from tailgate.LeanHttpUser, whose client has the same methods, or "
+            "run it in worker processes by --perf-workers=2"
         )
         return [problem]
     if not item.tasks:
