@@ -11,6 +11,8 @@ from typing import Any
 
 from tailgate.errors import TailgateError
 
+_LAST_PORT = 65_535
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 well, 1 a finding, 2 wrong usage, 3 it could not be done."""
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_calibrate(commands)
     _add_recover(commands)
+    _add_worker(commands)
     return parser
 
 
@@ -80,6 +83,45 @@ def _add_recover(commands: Any) -> None:
     command.add_argument("--running", action="store_true", help="read sessions that still run as well")
     command.add_argument("--remove", action="store_true", help="delete what was read, once the reports are written")
     command.set_defaults(run=_recover)
+
+
+def _add_worker(commands: Any) -> None:
+    command = commands.add_parser(
+        "worker",
+        help="be one of the processes in which the users of a load test live",
+        description="Wait for load tests that pytest runs with --perf-workers-expect, and be one of the processes in "
+        "which their users live, one test after the other. It needs the same checkout as pytest, at --path.",
+    )
+    command.add_argument(
+        "--master", type=_address, required=True, metavar="HOST:PORT", help="where pytest listens: its --perf-bind"
+    )
+    command.add_argument(
+        "--path",
+        action="append",
+        metavar="DIR",
+        help="where the modules of the users are imported from; may be given again (default: the current directory)",
+    )
+    command.add_argument("--name", default="", help="what reports call it (default: the machine's name and a number)")
+    command.add_argument("--once", action="store_true", help="end after one load test")
+    command.set_defaults(run=_work)
+
+
+def _work(options: argparse.Namespace) -> int:
+    from gevent import monkey  # noqa: PLC0415 - in this process only, and before anything else is imported
+
+    monkey.patch_all()  # type: ignore[no-untyped-call] # gevent has no types there
+    from tailgate.engine.fleet.worker import work  # noqa: PLC0415 - as above
+
+    sys.path[:0] = [str(Path(path).resolve()) for path in options.path or ["."]]
+    host, port = options.master
+    return work(host, port, name=options.name, is_once=options.once)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r}, wanted HOST:PORT, such as 127.0.0.1:5557")
+    return host.strip("[]"), int(port)
 
 
 def _count(text: str) -> int:

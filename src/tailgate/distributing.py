@@ -78,8 +78,8 @@ class ExpectedWorkers:
         del name
         return ""
 
-    def kill(self) -> None:
-        """Leave them alone: they see that the master is gone."""
+    def kill(self, name: str) -> None:
+        """Leave it alone: it sees that the master is gone."""
 
 
 class LocalWorkers:
@@ -118,7 +118,6 @@ class LocalWorkers:
         """Return what a worker wrote last."""
         return self._processes[name].log_tail(_LOG_LINES)
 
-    def kill(self) -> None:
-        """End them at once."""
-        for process in self._processes.values():
-            process.kill()
+    def kill(self, name: str) -> None:
+        """End one at once."""
+        self._processes[name].kill()

@@ -135,7 +135,7 @@ class Load:
         The run is judged when the test calls ``check()`` on it, else when the test ends.
 
         Args:
-            users: ``locust.FastHttpUser`` classes.
+            users: ``LeanHttpUser`` or ``locust.FastHttpUser`` classes.
             shape: ``Stages``, ``Peak``, ``Stress``, ``Soak``, ``Spike``, ``Arrivals``, a sequence of ``Stage``, or a
                 ``locust.LoadTestShape``.
             host: Base URL; None takes that of the ``perf_target`` fixture.
@@ -219,15 +219,22 @@ class Load:
         if host is None:
             classes = users if isinstance(users, Sequence) else [users]
             host = next((cls.host for cls in classes if getattr(cls, "host", None)), None)
-        time_scale = self._item.config.stash[OPTIONS].time_scale
+        options = self._item.config.stash[OPTIONS]
         return make_plan(
-            users, shape=shape, host=host, time_scale=time_scale, is_host_known=not self._is_duet, **settings
+            users,
+            shape=shape,
+            host=host,
+            time_scale=options.time_scale,
+            is_host_known=not self._is_duet,
+            in_workers=options.workers is not None,
+            **settings,
         )
 
     def _run(
         self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
     ) -> tuple[RunResult, list[Complete], list[Tell]]:
         from tailgate.announcing import ProgressLine  # noqa: PLC0415 - only for a load
+        from tailgate.distributing import open_workers  # noqa: PLC0415 - as above
         from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
         from tailgate.turns import machine_turn  # noqa: PLC0415
@@ -249,13 +256,15 @@ class Load:
             ends = [begin() for begin in self._observers]
             tells = [begin() for begin in self._locators]
             try:
-                run = run_load(
-                    plan,
-                    test=self._item.nodeid,
-                    scenario=limits.name,
-                    warmup_s=limits.warmup_s,
-                    monitor=monitor,
-                )
+                with open_workers(config, line.say) as workers:
+                    run = run_load(
+                        plan,
+                        test=self._item.nodeid,
+                        scenario=limits.name,
+                        warmup_s=limits.warmup_s,
+                        monitor=monitor,
+                        workers=workers,
+                    )
             finally:
                 errors = monitor.join_actions()
         deaths = tuple(self._target.check_alive()) if self._target is not None else ()

@@ -105,8 +105,6 @@ class Fleet(Arm):
                 return seat.lost
             if seat.last.left:
                 return f"worker {seat.name} left: {seat.last.left}"
-            if not seat.last.is_running:
-                return f"user code stopped Locust's runner in worker {seat.name}"
         return super().stopped
 
     @property
@@ -154,6 +152,7 @@ class Fleet(Arm):
                 seat.lost = f"worker {seat.name} {ended[seat.name]}; {kept}"
             elif seat.silent_s >= SILENT_AFTER_S:
                 seat.lost = f"worker {seat.name} fell silent for {SILENT_AFTER_S:g} s; {kept}"
+                self._workers.kill(seat.name)  # it must not wake up and go on
 
     def _on_report(self, seat: Seat, report: Report) -> None:
         """Record what a worker did since its last report."""

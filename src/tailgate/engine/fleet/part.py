@@ -120,6 +120,11 @@ class Part:
         """Note how many users live in the stage that goes on."""
         self._arm.note_users()
 
+    @property
+    def stopped(self) -> str:
+        """What in the code of the users ended the run early; empty if nothing did."""
+        return self._arm.stopped
+
     def stop(self) -> None:
         """Stop the users and whatever belongs to them."""
         self.is_over = True
@@ -165,7 +170,6 @@ class Part:
             unstoppable=users.unstoppable,
             late_s=self._late_s,
             clock_jump_s=self._clock_jump_s,
-            is_running=is_last or not arm.stopped,
             answers_flush=answers_flush,
             is_last=is_last,
             left=left,

@@ -61,6 +61,6 @@ class RemoteUsers:
 
     def kill_all(self) -> None:
         """End the workers that we started; the others notice that the master is gone."""
-        self._workers.kill()
         for seat in self._master.seats.values():
+            self._workers.kill(seat.name)
             seat.lost = seat.lost or f"worker {seat.name} was killed"

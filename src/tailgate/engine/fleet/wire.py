@@ -164,8 +164,6 @@ class Report:
     late_s: float = 0.0
     """How long after the run it began."""
     clock_jump_s: float = 0.0
-    is_running: bool = True
-    """Whether nobody stopped Locust's runner."""
     answers_flush: int = 0
     """Number of the last ``FLUSH`` that it knows."""
     is_last: bool = False

@@ -40,8 +40,6 @@ MASTER_SILENT_AFTER_S = 15.0
 """A master that answered no heartbeat for so long is gone; its workers load nobody on their own."""
 REPORT_EVERY_S = 0.25
 _TICK_S = 0.05
-_LEAVE = "leave"
-_LAST_WORD_PATIENCE_S = 10.0
 _REFUSED = 3
 
 
@@ -62,16 +60,24 @@ class Worker:
         self._address = (host, port)
         self._name = name
         self._is_once = is_once
+        self._main = gevent.getcurrent()
+        self._session: _Session | None = None
 
     def serve(self) -> int:
         """Play until told to end; return the exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self._leave, signal.Signals(number).name)
         while True:
             _say(f"worker {self._name}: waiting for a run at {self._address[0]}:{self._address[1]}")
-            reason, is_leaving = _Session(self._connect(), self._name).play()
-            if reason:
-                _say(f"worker {self._name}: {reason}")
-            if self._is_once or is_leaving or reason:
-                return _REFUSED if reason else 0
+            runner = self._connect()
+            self._session = session = _Session(runner, self._name)
+            session.play()
+            self._session = None
+            if session.refusal:
+                _say(f"worker {self._name}: {session.refusal}")
+                return _REFUSED
+            if self._is_once or session.is_leaving:
+                return 0
 
     def _connect(self) -> WorkerRunner:
         while True:
@@ -81,11 +87,22 @@ class Worker:
             except ConnectionError:  # After five minutes Locust has had enough.
                 continue
 
+    def _leave(self, signal_name: str) -> None:
+        """End as soon as what was measured is told."""
+        if self._session is not None:
+            self._session.leave(signal_name)
+        else:
+            gevent.get_hub().loop.run_callback(self._main.throw, SystemExit(0))
+
 
 class _Session:
     """One run, from the greeting to the farewell."""
 
     def __init__(self, runner: WorkerRunner, name: str) -> None:
+        self.refusal = ""
+        """Why the master did not want us; empty if it did."""
+        self.is_leaving = False
+        """Whether we were told to end by somebody else than the master."""
         self._runner = runner
         self._name = name
         self._inbox = Queue()
@@ -93,28 +110,30 @@ class _Session:
         self._part: Part | None = None
         self._reporting: gevent.Greenlet | None = None
         self._flushes = 0
-        self._left = ""
         for kind in (PLAN, BEGIN, LEVEL, FLUSH, STOP, BYE):
             runner.register_message(kind, self._put)
         runner.register_message(PING, self._answer)
 
-    def play(self) -> tuple[str, bool]:
-        """Do what the master says until it lets us go; return why it did not want us, and whether we are to end."""
-        signals = [gevent.signal_handler(number, self._leave, number) for number in (signal.SIGINT, signal.SIGTERM)]
+    def play(self) -> None:
+        """Do what the master says until it lets us go."""
         watching = gevent.spawn(self._watch_master)
         self._runner.send_message(HELLO, message_of(greet(self._name, socket.gethostname(), os.getpid())))
         try:
             while True:
                 kind, data = self._inbox.get()
-                if kind in {BYE, _LEAVE}:
+                if kind == BYE:
+                    self.refusal = str(data.get("reason", ""))
                     self._finish(str(data.get("left", "")))
-                    return str(data.get("reason", "")), kind == _LEAVE
+                    return
                 self._obey(kind, data)
         finally:
             watching.kill()
-            for handler in signals:
-                handler.cancel()
             self._disconnect()
+
+    def leave(self, signal_name: str) -> None:
+        """Tell what was measured, and go."""
+        self.is_leaving = True
+        self._inbox.put((BYE, {"left": signal_name}))
 
     def _obey(self, kind: str, data: Mapping[str, Any]) -> None:
         part = self._part
@@ -150,25 +169,27 @@ class _Session:
         """Stop the users and tell the rest; a second call changes nothing."""
         if self._part is None or self._part.is_over:
             return
-        self._left = left
         self._part.stop()
         if self._reporting is not None:
             self._reporting.kill()
-        self._report(is_last=True)
+        self._report(is_last=True, left=left)
 
     def _report_on_and_on(self) -> None:
         assert self._part is not None
         at_s = time.monotonic()
         while True:
             self._part.note_users()
+            if stopped := self._part.stopped:
+                self._inbox.put((BYE, {"left": stopped}))
+                return
             if time.monotonic() >= at_s:
                 at_s = time.monotonic() + REPORT_EVERY_S
                 self._report()
             gevent.sleep(_TICK_S)
 
-    def _report(self, *, is_last: bool = False) -> None:
+    def _report(self, *, is_last: bool = False, left: str = "") -> None:
         if self._part is not None:
-            report = self._part.report(is_last=is_last, left=self._left, answers_flush=self._flushes)
+            report = self._part.report(is_last=is_last, left=left, answers_flush=self._flushes)
             self._runner.send_message(REPORT, message_of(report))
 
     def _put(self, environment: Environment, msg: Any) -> None:
@@ -179,9 +200,6 @@ class _Session:
         """Tell the time, at once."""
         del environment
         self._runner.send_message(PONG, {"asked": msg.data["asked"], "told": time.time()})
-
-    def _leave(self, number: int) -> None:
-        self._inbox.put((_LEAVE, {"left": signal.Signals(number).name}))
 
     def _watch_master(self) -> None:
         """Let go of a master that answers no more."""

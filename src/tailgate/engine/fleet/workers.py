@@ -36,8 +36,8 @@ class Workers(Protocol):
         """Return what such a process wrote last."""
         ...  # pragma: no cover
 
-    def kill(self) -> None:
-        """End those that we started at once."""
+    def kill(self, name: str) -> None:
+        """End one at once, if we started it."""
         ...  # pragma: no cover
 
     def say(self, text: str) -> None:
