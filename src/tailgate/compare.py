@@ -32,9 +32,13 @@ from tailgate.compare_values import (
     RateComparison,
     ShareComparison,
     join,
+    most,
+    render_ratio,
     round_count,
+    why_open,
+    why_too_soon,
 )
-from tailgate.model import HEADROOM_RATIO, Outcome, Window
+from tailgate.model import HEADROOM_RATIO, Outcome, Window, count_of
 from tailgate.percentiles import percentile
 
 __all__ = [
@@ -111,7 +115,7 @@ def compare_latency(
         pooled=guard,
         standard_error=paired.standard_error,
         rho=paired.rho,
-        detectable_change_ratio=_detectable(paired, settings),
+        detectable_change_ratio=None if reasons else _detectable(paired, settings),
     )
 
 
@@ -205,34 +209,29 @@ def _decide(
     if change.low > budget or guard.low > budget:
         if rounds >= settings.fail_from_round:
             return Outcome.REGRESSED, ()
-        why = f"worse than the limit, but in {rounds} of the {settings.fail_from_round} rounds that a failure needs"
-        return Outcome.INCONCLUSIVE, (why,)
+        return Outcome.INCONCLUSIVE, (why_too_soon(rounds, settings),)
     if change.at_most <= budget and guard.at_most <= settings.guard_change_ratio:
         is_better = change.at_most < 0 and guard.at_most < 0
         return Outcome.IMPROVED if is_better else Outcome.UNCHANGED, ()
-    return Outcome.INCONCLUSIVE, join([_why_open(change, budget), _why_guarded(guard, settings.guard_change_ratio)])
-
-
-def _why_open(change: Estimate, budget: float) -> str | None:
-    if change.at_most <= budget:
-        return None
-    return f"the change may be as much as {100 * change.at_most:+.1f} %, the limit is {100 * budget:+.1f} %"
-
-
-def _why_guarded(guard: Estimate, limit: float) -> str | None:
-    if guard.at_most <= limit:
-        return None
-    return f"over all requests it may be as much as {100 * guard.at_most:+.1f} %, wanted at most {100 * limit:+.1f} %"
+    wanted = settings.guard_change_ratio
+    return Outcome.INCONCLUSIVE, join(
+        [
+            why_open(change, budget, render_ratio) if change.at_most > budget else None,
+            f"over all requests it may be {most(guard, render_ratio)}, wanted at most {render_ratio(wanted)}"
+            if guard.at_most > wanted
+            else None,
+        ]
+    )
 
 
 def _too_little(pairs: Pairs, settings: CompareSettings) -> tuple[str, ...]:
     fewest = min(pairs.base_log.size, pairs.candidate_log.size)
     return join(
         [
-            f"{pairs.count} usable blocks of {pairs.block_s:g} s, {settings.min_blocks} needed"
+            f"{count_of(pairs.count, 'usable block')} of {pairs.block_s:g} s, {settings.min_blocks} needed"
             if pairs.count < settings.min_blocks
             else None,
-            f"{fewest:,} samples in an arm, {settings.wanted_samples:,} needed"
+            f"{count_of(fewest, 'sample')} of an arm in usable blocks, {settings.wanted_samples:,} needed"
             if fewest < settings.wanted_samples
             else None,
         ]

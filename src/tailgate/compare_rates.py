@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,10 @@ from tailgate.compare_values import (
     Estimate,
     Indices,
     RateComparison,
+    render_ratio,
     round_count,
+    why_open,
+    why_too_soon,
 )
 from tailgate.model import Outcome, Window
 
@@ -103,7 +106,8 @@ def compare_cost(counts: BlockCounts, settings: CompareSettings) -> RateComparis
     floor = settings.noise_floor_ratio / math.sqrt(round_count(counts.round_index))
     shift = _RatioShift(value=math.log(candidate / base), error=error, freedom=len(residuals) - 1, floor=floor)
     change = as_ratio(shift, settings.level)
-    return _judge(counts, base, candidate, change, rho, limit=settings.max_change_ratio, settings=settings)
+    limit = settings.max_change_ratio
+    return _judge(counts, base, candidate, change, rho, limit=limit, settings=settings, render=render_ratio)
 
 
 def compare_shares(
@@ -132,7 +136,8 @@ def compare_shares(
         return _open(counts, base, candidate, "fewer than two blocks with requests")
     shift, rho = _difference_shift(counts, base, candidate, is_share=is_share)
     change = as_estimate(shift, settings.level)
-    return _judge(counts, base, candidate, change, rho, limit=max_change, settings=settings)
+    render = _render_points if is_share else _render_difference
+    return _judge(counts, base, candidate, change, rho, limit=max_change, settings=settings, render=render)
 
 
 def compare_failures(
@@ -199,17 +204,18 @@ def _judge(
     *,
     limit: float,
     settings: CompareSettings,
+    render: Callable[[float], str],
 ) -> RateComparison:
     rounds, outcome = round_count(counts.round_index), Outcome.INCONCLUSIVE
     reasons: tuple[str, ...] = ()
     if change.at_least > limit and rounds >= settings.fail_from_round:
         outcome = Outcome.REGRESSED
     elif change.at_least > limit:
-        reasons = (f"worse than the limit, but in {rounds} of the {settings.fail_from_round} rounds a failure needs",)
+        reasons = (why_too_soon(rounds, settings),)
     elif change.at_most <= limit:
         outcome = Outcome.IMPROVED if change.at_most < 0 else Outcome.UNCHANGED
     else:
-        reasons = (f"the change may be as much as {change.at_most:+.4g}, the limit is {limit:+.4g}",)
+        reasons = (why_open(change, limit, render),)
     return RateComparison(
         outcome=outcome,
         base=base,
@@ -220,6 +226,14 @@ def _judge(
         rho=rho,
         reasons=reasons,
     )
+
+
+def _render_points(share: float) -> str:
+    return f"{100 * share:+.2f} points"
+
+
+def _render_difference(rate: float) -> str:
+    return f"{rate:+.3g}"
 
 
 def _open(counts: BlockCounts, base: float | None, candidate: float | None, reason: str) -> RateComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -124,7 +124,7 @@ class Estimate:
     """Upper bound of one-sided confidence ``1 - alpha / looks``."""
 
     def __str__(self) -> str:
-        return f"{_percent(self.value)} ({_percent(self.low)} to {_percent(self.high)})"
+        return f"{render_ratio(self.value)} ({render_ratio(self.low)} to {render_ratio(self.high)})"
 
 
 class ProcessPair(NamedTuple):
@@ -164,7 +164,8 @@ class LatencyComparison:
     noise_floor_ratio: float
     """The floor that was used, for this number of rounds."""
     detectable_change_ratio: float | None
-    """The change that would have been proven worse than the budget in four of five such comparisons."""
+    """The change that would have been proven worse than the budget in four of five such comparisons; None if none could
+    be, with too few blocks or samples."""
     reasons: tuple[str, ...]
     """Why it is inconclusive; empty otherwise."""
     settings: CompareSettings = field(repr=False)
@@ -189,7 +190,7 @@ class LatencyComparison:
             f"{self.base_samples:,} and {self.candidate_samples:,} samples"
         )
         why = f": {'; '.join(self.reasons)}" if self.reasons else ""
-        limit = _percent(self.settings.max_change_ratio)
+        limit = render_ratio(self.settings.max_change_ratio)
         return f"{metric} {self.outcome}, {before} -> {after}: {self.change}, limit {limit} ({seen}){why}"
 
 
@@ -278,10 +279,26 @@ def round_count(round_index: Indices) -> int:
     return int(np.unique(round_index).size)
 
 
+def why_too_soon(rounds: int, settings: CompareSettings) -> str:
+    """Say why what is worse than its limit does not fail yet."""
+    return f"worse than the limit, but in {rounds} of the {settings.fail_from_round} rounds that a failure needs"
+
+
+def why_open(change: Estimate, limit: float, render: Callable[[float], str]) -> str:
+    """Say why a change is not proven to be within its limit."""
+    return f"the change may be {most(change, render)}, the limit is {render(limit)}"
+
+
+def most(change: Estimate, render: Callable[[float], str]) -> str:
+    """Render the upper bound of a change: ``as much as +15.1 %``; ``any`` where there is no bound."""
+    return f"as much as {render(change.at_most)}" if math.isfinite(change.at_most) else "any"
+
+
+def render_ratio(ratio: float) -> str:
+    """Render a change in ratio: ``+1.2 %``."""
+    return f"{100 * ratio:+.1f} %"
+
+
 def join(reasons: Sequence[str | None]) -> tuple[str, ...]:
     """Return the reasons that there are."""
     return tuple(reason for reason in reasons if reason)
-
-
-def _percent(ratio: float) -> str:
-    return f"{100 * ratio:+.1f} %"

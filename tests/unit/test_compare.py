@@ -157,7 +157,8 @@ def test_five_seconds_are_never_enough(percent, seed):
     result = judge(duet(percent, seed=seed, noise=CI, duration_s=5, rounds=1, rate_rps=100), ONE_LOOK)
     assert result.outcome is Outcome.INCONCLUSIVE
     assert result.reasons[0] == "5 usable blocks of 1 s, 10 needed"
-    assert result.reasons[1].endswith("samples in an arm, 1,000 needed")
+    assert result.reasons[1].endswith("samples of an arm in usable blocks, 1,000 needed")
+    assert result.detectable_change_ratio is None
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -194,8 +195,11 @@ def test_an_arm_without_requests_is_inconclusive(side):
     result = judge(replace(duet(), **{side: NOTHING}), CompareSettings())
     assert result.outcome is Outcome.INCONCLUSIVE
     assert (result.change, result.base_ms, result.blocks) == (None, None, 0)
-    assert "0 samples in an arm, 1,000 needed" in result.reasons
-    assert str(result) == "p95 inconclusive: 0 usable blocks of 1 s, 10 needed; 0 samples in an arm, 1,000 needed"
+    assert result.reasons == (
+        "0 usable blocks of 1 s, 10 needed",
+        "0 samples of an arm in usable blocks, 1,000 needed",
+    )
+    assert str(result) == f"p95 inconclusive: {'; '.join(result.reasons)}"
 
 
 def test_a_rare_quantile_needs_longer_blocks():
@@ -269,7 +273,7 @@ def test_the_name_that_became_slower_is_found():
     assert second.change.value == pytest.approx(0.2, abs=0.06)
     assert second.p_value <= second.adjusted_p_value <= 2 * second.p_value
     assert (new.name, new.change, new.p_value, new.is_changed) == ("POST new", None, None, False)
-    assert new.note.endswith("0 samples in an arm, 1,000 needed")
+    assert new.note.endswith("0 samples of an arm in usable blocks, 1,000 needed")
 
 
 def test_p_values_are_adjusted_as_benjamini_and_hochberg_do():

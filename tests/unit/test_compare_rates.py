@@ -1,5 +1,7 @@
 """What is counted per request, candidate against baseline."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -70,7 +72,27 @@ def test_four_rounds_are_blocks_enough_for_a_large_difference():
 def test_one_round_is_not_enough_to_fail():
     result = compare_cost(cost(1.3, rounds=1), SETTINGS)
     assert result.outcome is Outcome.INCONCLUSIVE
-    assert result.reasons == ("worse than the limit, but in 1 of the 2 rounds a failure needs",)
+    assert result.reasons == ("worse than the limit, but in 1 of the 2 rounds that a failure needs",)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (compare_cost(counts([1, 2, 3, 2], [2, 1, 3, 2]), SETTINGS), r"as much as \+\d+\.\d %, the limit is \+10\.0 %"),
+        (
+            compare_shares(counts([0] * 4, [0] * 4), max_change=0.01, settings=SETTINGS),
+            r"as much as \+\d\.\d\d points, the limit is \+1\.00 points",
+        ),
+        (
+            compare_shares(counts([0] * 4, [0] * 4), max_change=0.01, settings=SETTINGS, is_share=False),
+            r"as much as \+0\.\d+, the limit is \+0\.01",
+        ),
+    ],
+    ids=["a cost", "a share", "a counter"],
+)
+def test_an_open_question_is_told_in_the_unit_of_the_limit(result, reason):
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert re.fullmatch(rf"the change may be {reason}", result.reasons[0])
 
 
 def test_swapped_costs_have_the_other_sign():

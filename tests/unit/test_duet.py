@@ -527,7 +527,10 @@ def test_nothing_is_judged_in_rounds_without_requests():
     latency, failures, cost = judging(compare(empty, rule(), FAILURES, CPU))
 
     assert {change.outcome for change in (latency, failures, cost)} == {INCONCLUSIVE}
-    assert latency.reasons == ("0 usable blocks of 1 s, 10 needed", "0 samples in an arm, 1,000 needed")
+    assert latency.reasons == (
+        "0 usable blocks of 1 s, 10 needed",
+        "0 samples of an arm in usable blocks, 1,000 needed",
+    )
 
 
 def test_the_learned_floor_may_be_missing():
