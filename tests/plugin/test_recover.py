@@ -297,3 +297,27 @@ def test_a_worker_of_xdist_that_is_killed_leaves_its_run(suite):
     recovered = recover(suite)
     assert [run["scenario"] for run in recovered.runs] == ["short", "long"]
     assert recovered.run_of("long")["verdict"] == "invalid"
+
+
+def test_a_long_run_says_in_every_report_what_it_was_judged_by(suite):
+    suite.write(
+        """
+        @pytest.mark.perf("short")
+        def test_it(load):
+            load.locate(lambda: lambda run: [("1", {"nginx": 1.0})])
+            load([Reader], shape=[Stage(name="only", duration_s=2, users=2)])
+        """,
+        "short: {total: {failure_ratio: 0, p95_ms: 5000}}",
+    )
+    suite.put("conftest.py", "import tailgate.engine.arm\ntailgate.engine.arm.MOST_EXACT = 10\n")
+    session = suite.run("--perf-json=report.json", "--perf-summary=summary.md", "--perf-save")
+    (run,) = session.runs
+
+    assert session.status == 0, session.output
+    assert run["resolution"] == "histograms of three digits"
+    assert 10 < run["total"]["samples"] <= suite.requests()
+    assert "percentiles are from histograms of three digits" in " ".join(session.output.split())
+    assert "- latencies: histograms of three digits" in (suite.directory / "summary.md").read_text()
+    (note,) = [note for note in run["notes"] if note.startswith("where the time went could not be told")]
+    assert "every single one is needed" in note
+    assert [path.name for path in (suite.directory / ".tailgate").iterdir()] == ["baselines"]
