@@ -192,5 +192,5 @@ def test_what_another_log_recorded_can_be_added(log):
 
 
 def test_nothing_can_be_added_to_a_log(log):
-    log.extend((), {name: b"" for name in ("key_index", "start_s", "latency_ms", "outcome")})
+    log.extend((), dict.fromkeys(("key_index", "start_s", "latency_ms", "outcome"), b""))
     assert len(log) == 3
