@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from textwrap import dedent
 from urllib.request import urlopen
 
 import pytest
@@ -160,6 +161,23 @@ def test_nothing_is_left_of_a_checkout_that_was_cut_short(repository, tmp_path):
     commit(repository, **{".gitattributes": "answer filter=slow"})
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     with subprocess.Popen([sys.executable, "-c", HOLD, repository], env=environment) as session:
+        while not (tmp_path / "begun").exists():
+            assert session.poll() is None
+            time.sleep(0.01)
+        session.kill()
+    wait_gone(repository)
+
+
+def test_nothing_is_left_of_an_installation_that_was_cut_short(repository, tmp_path, without_index):
+    backend = f"""
+        import pathlib, time
+        pathlib.Path({str(tmp_path / "begun")!r}).touch()
+        time.sleep(60)
+    """
+    project = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']"
+    commit(repository, **{"pyproject.toml": project, "backend.py": dedent(backend)})
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen([sys.executable, "-c", HOLD, repository, "."], env=environment) as session:
         while not (tmp_path / "begun").exists():
             assert session.poll() is None
             time.sleep(0.01)

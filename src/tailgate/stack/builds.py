@@ -290,7 +290,9 @@ def _run(sandbox: Sandbox, name: str, argv: Sequence[str], *, why: str, cwd: Pat
     Raises:
         TailgateError: It failed.
     """
-    with Process(sandbox, name, argv, cwd=cwd, env={"GIT_TERMINAL_PROMPT": "0"}) as process:
+    # What venv and pip make while they work vanishes with the sandbox too, should they be killed.
+    env = {"GIT_TERMINAL_PROMPT": "0", "TMPDIR": str(sandbox.folder(f"{name}-temporary"))}
+    with Process(sandbox, name, argv, cwd=cwd, env=env) as process:
         while process.is_running:
             time.sleep(POLL_S)
         if process.exit_code:
