@@ -4,12 +4,17 @@ import signal
 from collections.abc import Iterator
 from functools import cache
 
+import hypothesis
 import pytest
 
 from tailgate.errors import BadInput
 from tailgate.stack.docker import check_engine
 
 pytest_plugins = ["pytester"]
+
+# How long an example takes says more about the machine than about what is tested.
+hypothesis.settings.register_profile("tailgate", deadline=None)
+hypothesis.settings.load_profile("tailgate")
 
 
 @pytest.fixture(scope="session", autouse=True)
