@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
+
+from locust import events
+from locust.runners import MasterRunner, WorkerRunner
+
+_MESSAGE = "journal"
 
 
 @dataclass(slots=True)
@@ -33,3 +39,17 @@ class Journal:
         unknown, self.unknown = self.unknown, {}
         self.lost |= unknown.keys()
         return unknown
+
+
+def gather(journal: Journal) -> None:
+    """Have what the journals of worker processes hold when a run ends put into that of the process that leads them."""
+
+    @events.init.add_listener
+    def expect(runner: Any, **_: Any) -> None:
+        if isinstance(runner, MasterRunner):
+            runner.register_message(_MESSAGE, lambda msg, **_: journal.unknown.update(msg.data))
+
+    @events.test_stop.add_listener
+    def tell(environment: Any, **_: Any) -> None:
+        if isinstance(environment.runner, WorkerRunner):
+            environment.runner.send_message(_MESSAGE, journal.drain())

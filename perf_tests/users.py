@@ -11,7 +11,7 @@ from gevent.lock import Semaphore
 from locust import User, between, tag, task
 
 from perf_tests.client import CheckingUser
-from perf_tests.journal import Journal
+from perf_tests.journal import Journal, gather
 from simulations.configuration import load_configuration
 
 Product = dict[str, Any]
@@ -72,6 +72,9 @@ class ProductUser(CheckingUser):
         products: Sequence[Product] = response.json()["data"]
         special = {SCARCE, *(case.product for case in CONFIGURATION.edge_cases)}
         return [product for product in products if product["name"] not in special]
+
+
+gather(ProductUser.journal)
 
 
 class Shopper(ProductUser):

@@ -88,6 +88,8 @@ def _check_alone(config: pytest.Config, option: str) -> None:
     for other, why in refused.items():
         if config.getoption(other.removeprefix("--").replace("-", "_")) is not None:
             raise pytest.UsageError(f"{option}: cannot be given with {other}, {why}")
+    if config.getoption("perf_otel"):
+        raise pytest.UsageError(f"{option}: cannot be given with --perf-otel, which follows requests of one process")
 
 
 def _count_started(text: str) -> int:

@@ -27,8 +27,8 @@ WHOLE = Share()
 class Owners:
     """Deals users out to the processes of a run, one after the other.
 
-    Every process deals out all users in the same order, so all of them know without a word who has which. Each class
-    is spread evenly, and so is the whole.
+    Every process deals out all users in the same order, so all of them know without a word who has which. All have as
+    many, give or take one, and each class goes to those that have fewest of it.
     """
 
     def __init__(self, share: Share) -> None:
@@ -39,7 +39,7 @@ class Owners:
 
     def deal(self, name: str) -> bool:
         """Deal out one more user of a class; return whether it is ours."""
-        owner = min(range(self._share.count), key=lambda index: (self._by_class[index, name], self._total[index]))
+        owner = min(range(self._share.count), key=lambda index: (self._total[index], self._by_class[index, name]))
         self._dealt.append((owner, name))
         self._by_class[owner, name] += 1
         self._total[owner] += 1

@@ -31,6 +31,7 @@ LATE_S = 0.5
 SILENT_AFTER_S = 5.0
 """A worker of which nothing was heard for so long is given up; it reports four times a second."""
 _FLUSH_PATIENCE_S = 2.0
+_UNTRACED = "telemetry has no requests of this run: those of worker processes are not traced"
 _LONGEST_LOOK_S = 0.5
 """What this process itself slept through is not held against the workers."""
 
@@ -110,10 +111,11 @@ class Fleet(Arm):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of the workers."""
-        return tuple(
+        late = [
             f"worker {greeting.name} on {greeting.host} came when the run had {self._workers.count}, and was not used"
             for greeting in self._master.late
-        )
+        ]
+        return (*late, _UNTRACED) if self._plan.tracer is not None else tuple(late)
 
     def close(self) -> None:
         """Let the workers go, and leave nothing of Locust behind."""
