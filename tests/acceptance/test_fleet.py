@@ -112,3 +112,11 @@ def test_user_code_finds_locusts_worker_and_its_messages_arrive(server):
     fleet_users.HEARD.clear()
     run_in_workers([fleet_users.Telling], server.url)
     assert sorted(fleet_users.HEARD) == [0, 1]
+
+
+def test_requests_of_all_workers_are_numbered_in_one_range(server):
+    samples = run_in_workers([Visitor, Blocking, Lean], server.url, is_numbered=True).samples
+    assert len(set(samples.number)) == len(samples)
+    assert samples.number.min() > 0
+    # As many in between as one worker may be ahead of the other.
+    assert np.ptp(samples.number) < 3 * len(samples)

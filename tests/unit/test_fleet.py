@@ -113,7 +113,7 @@ def test_orders_arrive_as_the_plan_that_was_made():
     plan = make_plan(
         [Visitor, Blocking], shape=stages, host="http://nobody.invalid", is_host_known=False, in_workers=True
     )
-    orders = Orders.of(plan, Share(index=1, count=2), seed=7, clock_offset_s=0.5)
+    orders = Orders.of(plan, Share(index=1, count=2), first_number=2**62, seed=7, clock_offset_s=0.5)
     arrived = Orders(**message_of(orders))
     assert arrived.plan() == plan
     assert (arrived.share, arrived.seed, arrived.clock_offset_s) == (Share(index=1, count=2), 7, 0.5)

@@ -36,6 +36,8 @@ class Recorder:
         self.log = SampleLog(is_numbered=is_numbered, most_exact=most_exact)
         self.first_number = 1 + secrets.randbits(_NUMBER_BITS) if is_numbered else 0
         """Requests count from here, so that no server mixes up two runs; 0 if they carry no numbers."""
+        self.number_step = 1
+        """Apart from each other by this, where other processes number requests in between."""
         self.tracer = tracer
         self.began = time.time()
         self.sent = 0
@@ -49,6 +51,11 @@ class Recorder:
         self.user_deaths = Tally()
         self.task_exceptions = Tally()
         self.failures = Tally()
+
+    @property
+    def last_number(self) -> int:
+        """Number of the request that began last."""
+        return self.first_number + self.sent * self.number_step
 
     def record(self, event: dict[str, Any]) -> None:
         """Record one ``request`` event of Locust.

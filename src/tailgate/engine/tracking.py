@@ -46,7 +46,7 @@ class RequestTracker:
         """
         given = {name.lower() for name in headers}
         if self._is_numbered and _REQUEST_ID not in given:
-            context[NUMBER] = number = self._recorder.first_number + self._recorder.sent
+            context[NUMBER] = number = self._recorder.last_number
             headers[_REQUEST_ID] = str(number)
         if self._recorder.tracer is None:
             return None

@@ -70,7 +70,8 @@ class Fleet(Arm):
             EngineError: One that we started has ended.
         """
         self.tell_init()
-        if Muster(self._master, self._workers, is_interrupted=is_interrupted).hold(self._plan, seed=self._seed):
+        muster = Muster(self._master, self._workers, is_interrupted=is_interrupted)
+        if muster.hold(self._plan, first_number=self.recorder.first_number, seed=self._seed):
             self.tell_start()
         self._looked_s = time.monotonic()
 

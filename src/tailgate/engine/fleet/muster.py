@@ -30,7 +30,7 @@ class Muster:
         self._workers = workers
         self._is_interrupted = is_interrupted
 
-    def hold(self, plan: LoadPlan, *, seed: int) -> bool:
+    def hold(self, plan: LoadPlan, *, first_number: int, seed: int) -> bool:
         """Return whether all workers are ready to begin; False if somebody interrupted.
 
         Raises:
@@ -38,7 +38,7 @@ class Muster:
             EngineError: A worker that we started has ended.
         """
         self._workers.start(self._master.port)
-        return self._gather() and self._compare_clocks() and self._hand_out(plan, seed)
+        return self._gather() and self._compare_clocks() and self._hand_out(plan, first_number, seed)
 
     @property
     def _seats(self) -> Sequence[Seat]:
@@ -123,11 +123,11 @@ class Muster:
             raise BadInput([f"workers: {silent} did not answer within {PONG_PATIENCE_S:g} s; overloaded, or cut off?"])
         return False
 
-    def _hand_out(self, plan: LoadPlan, seed: int) -> bool:
+    def _hand_out(self, plan: LoadPlan, first_number: int, seed: int) -> bool:
         seats = self._seats
         for index, seat in enumerate(seats):
             share = Share(index=index, count=len(seats))
-            orders = Orders.of(plan, share, seed=seed, clock_offset_s=seat.clock.offset_s)
+            orders = Orders.of(plan, share, first_number=first_number, seed=seed, clock_offset_s=seat.clock.offset_s)
             self._master.send_message(PLAN, message_of(orders), client_id=seat.client_id)
         is_ready = self._wait(lambda: all(seat.is_ready for seat in seats), READY_PATIENCE_S)
         if problems := _joined({seat.name: seat.problems for seat in seats}):

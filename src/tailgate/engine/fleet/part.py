@@ -73,6 +73,9 @@ class Part:
         self._classes = {cls.__name__: cls for cls in plan.user_classes}
         self._arm = WorkerArm(plan, orders, runner)
         self._recorder = self._arm.recorder
+        if plan.is_numbered:
+            self._recorder.first_number = orders.first_number + orders.index
+            self._recorder.number_step = orders.count
         self._dispatcher = self._make_dispatcher(plan)
         self._probe = HealthProbe()
         self._told_counts: dict[str, dict[tuple[str, str], int]] = {}

@@ -88,6 +88,8 @@ class Orders:
     request_timeout_s: float
     stop_timeout_s: float
     is_numbered: bool
+    first_number: int
+    """Of the requests of all workers, who number theirs in turns; servers tell of them in one range then."""
     seed: int
     index: int
     count: int
@@ -95,7 +97,7 @@ class Orders:
     """The worker's clock less the master's."""
 
     @classmethod
-    def of(cls, plan: LoadPlan, share: Share, *, seed: int, clock_offset_s: float) -> Self:
+    def of(cls, plan: LoadPlan, share: Share, *, first_number: int, seed: int, clock_offset_s: float) -> Self:
         """Return the orders for one share of a plan."""
         return cls(
             user_classes=[reference_of(user_class) for user_class in plan.user_classes],
@@ -105,6 +107,7 @@ class Orders:
             request_timeout_s=plan.request_timeout_s,
             stop_timeout_s=plan.stop_timeout_s,
             is_numbered=plan.is_numbered,
+            first_number=first_number,
             seed=seed,
             index=share.index,
             count=share.count,
