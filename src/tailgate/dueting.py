@@ -67,17 +67,21 @@ def perf_duet_builds(request: pytest.FixtureRequest, perf_duet_requirements: Seq
 
 
 @pytest.fixture(scope="session")
-def perf_duet_arm() -> StartArm:
-    """Start what one arm loads; override it to start your service from a checkout (see docs/duet.md)."""
+def perf_duet_arm(request: pytest.FixtureRequest) -> StartArm:
+    """Load what runs already; override it to start your service from a checkout (see docs/duet.md)."""
     from tailgate.loading import RunningTarget  # noqa: PLC0415 - imports this module
 
+    reference = request.config.stash[OPTIONS].duet
+    assert reference is not None, "only a duet asks for arms"
+    if "://" not in reference:
+        message = (
+            f"--perf-duet: nothing says how to start a build of {reference!r}: override the fixture perf_duet_arm "
+            "(docs/duet.md), or name two running services by --perf-duet=BASELINE_URL,CANDIDATE_URL"
+        )
+        raise pytest.exit.Exception(message, returncode=pytest.ExitCode.USAGE_ERROR)
+
     def start(build: Build) -> AbstractContextManager[Target]:
-        if build.url is None:
-            message = (
-                f"--perf-duet: nothing says how to start {build.label}: override the fixture perf_duet_arm "
-                "(docs/duet.md), or name two running services by --perf-duet=BASELINE_URL,CANDIDATE_URL"
-            )
-            raise pytest.exit.Exception(message, returncode=pytest.ExitCode.USAGE_ERROR)
+        assert build.url is not None, "both builds are URLs"
         return nullcontext(RunningTarget(build.url))
 
     return start
@@ -161,10 +165,11 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
 
     item, options = request.node, request.config.stash[OPTIONS]
     floor = load_noise_floor(request.config.rootpath)
+    start = request.getfixturevalue("perf_duet_arm")  # Before the builds, whose environments take a while.
     builds = request.getfixturevalue("perf_duet_builds")
     duet = Duet(
         builds=builds,
-        start=request.getfixturevalue("perf_duet_arm"),
+        start=start,
         scenario=limits,
         plan=plan,
         noise_floor_ratio=floor.ratio,

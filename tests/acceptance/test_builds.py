@@ -231,7 +231,7 @@ def test_what_pip_says_is_in_the_one_message_of_a_failed_installation(repository
     with pytest.raises(TailgateError) as caught, open_ref("HEAD", repository, requirements=["no-such-package"]):
         pass
     first, *others = str(caught.value).splitlines()
-    assert first == f"pip install no-such-package failed for {label}:"
+    assert first == f"pip install no-such-package (fixture perf_duet_requirements) failed for {label}:"
     assert others[-1] == "  pip | ERROR: No matching distribution found for no-such-package"
     assert left_behind(repository) == []
 

@@ -243,11 +243,13 @@ def test_tests_without_anything_to_compare_are_left_out(project):
     assert [run["scenario"] for run in session.runs] == ["short"]
 
 
-def test_the_fixture_that_starts_an_arm_is_named_where_it_is_missing(project):
+@pytest.mark.parametrize("reference", [".", "HEAD"])
+def test_the_fixture_that_starts_an_arm_is_named_where_it_is_missing_before_anything_is_installed(project, reference):
     project.put("conftest.py", "")
-    session = project.run("--perf-duet=.", "-k", "short")
+    session = project.run(f"--perf-duet={reference}", "-k", "short")
     assert session.status == 4
-    assert "override the fixture perf_duet_arm" in " ".join(session.output.split())
+    output = " ".join(session.output.split())
+    assert f"nothing says how to start a build of '{reference}': override the fixture perf_duet_arm" in output
 
 
 def test_an_interrupt_leaves_the_rounds_that_were_played_and_nothing_else(project):

@@ -279,7 +279,7 @@ def _make_environment(revision: Revision, sandbox: Sandbox, directory: Path, req
     _run(sandbox, "venv", [sys.executable, "-I", "-m", "venv", pip, str(home)], why=why)
     if requirements:
         install = ["-m", "pip", "install", "--quiet", "--no-input", "--prefer-binary", *requirements]
-        why = f"pip install {' '.join(requirements)} failed for {revision.label}"
+        why = f"pip install {' '.join(requirements)} (fixture perf_duet_requirements) failed for {revision.label}"
         _run(sandbox, "pip", [str(python), "-I", *install], why=why, cwd=directory)
     return python
 
