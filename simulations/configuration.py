@@ -6,7 +6,7 @@ import difflib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -80,7 +80,7 @@ def load_configuration(path: Path | None = None, environ: Mapping[str, str] = os
     data = merge(_defaults(_SCHEMA), document.data or {})
     for key, value in overrides.items():
         data = merge(data, _nested(key, value))
-    return _configuration(data, str(path))
+    return _configuration(data)
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -104,7 +104,9 @@ def _read(path: Path) -> YamlDocument:
 def _file_problems(document: YamlDocument, name: str) -> list[str]:
     problems = list(document.problems)
     if document.data is not None:
-        problems += [Problem(document.lines[path], path, text) for path, text in _breaches(document.data)]
+        breaches = list(_breaches(document.data))
+        found = [*breaches, *_contradictions(document.data, {path[:1] for path, _ in breaches})]
+        problems += [Problem(document.lines[path], path, text) for path, text in found]
     return [problem.render(name) for problem in sorted(problems, key=attrgetter("line"))]
 
 
@@ -123,6 +125,19 @@ def _breaches(data: Any) -> Iterator[tuple[KeyPath, str]]:
             yield from (((*path, key), _unknown(key, known)) for key in error.instance if key not in known)
         else:
             yield path, _explain(error)
+
+
+def _contradictions(data: Any, broken: Collection[KeyPath]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what a schema cannot say: what is right piece by piece, and could not be run; ``broken`` parts are left."""
+    sound = {key: part for key, part in data.items() if (key,) not in broken} if isinstance(data, dict) else {}
+    if "stages" in sound.get("load_profile", {}):
+        try:
+            check_stages(_stages(sound["load_profile"]["stages"]))
+        except BadInput as error:
+            yield from ((("load_profile", "stages"), problem) for problem in error.problems)
+    weights = _defaults(_SCHEMA["properties"]["scenario_weights"]) | sound.get("scenario_weights", {})
+    if not any(weights.values()):
+        yield ("scenario_weights",), "every weight is 0, so nothing would be done; raise one of them"
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -148,33 +163,26 @@ def _nested(path: KeyPath, value: Any) -> Any:
     return value
 
 
-def _configuration(data: Mapping[str, Any], name: str) -> Configuration:
-    service, profile, test_data = data["service"], data["load_profile"], data["test_data"]
-    stages = tuple(
+def _stages(written: Iterable[Mapping[str, Any]]) -> tuple[Stage, ...]:
+    return tuple(
         Stage(
             name=f"stage_{number}",
             duration_s=stage["duration_seconds"],
             users=int(stage["users"]),
             spawn_rate=stage.get("spawn_rate"),
         )
-        for number, stage in enumerate(profile["stages"], start=1)
+        for number, stage in enumerate(written, start=1)
     )
-    problems = []
-    try:
-        check_stages(stages)
-    except BadInput as error:
-        problems += [f"{name}: $.load_profile.stages: {problem}" for problem in error.problems]
-    weights = {task: int(weight) for task, weight in data["scenario_weights"].items()}
-    if not any(weights.values()):
-        problems.append(f"{name}: $.scenario_weights: every weight is 0, so nothing would be done; raise one of them")
-    if problems:
-        raise BadInput(problems)
+
+
+def _configuration(data: Mapping[str, Any]) -> Configuration:
+    service, profile, test_data = data["service"], data["load_profile"], data["test_data"]
     return Configuration(
         base_url=service["base_url"].rstrip("/"),
         timeout_s=service["timeout_seconds"],
         shape=profile["shape"],
-        stages=stages,
-        weights=weights,
+        stages=_stages(profile["stages"]),
+        weights={task: int(weight) for task, weight in data["scenario_weights"].items()},
         categories=tuple(test_data["categories"]),
         edge_cases=tuple(EdgeCase(**case) for case in test_data["edge_cases"]),
     )

@@ -125,11 +125,11 @@ test_data:
         ("extra: 1", "config.yaml:1: $.extra: is not known here; known are service, load_profile, "),
         (
             "load_profile:\n  stages: [{duration_seconds: 1, users: 50, spawn_rate: 2}]",
-            "config.yaml: $.load_profile.stages: shape: stage 'stage_1' goes from 0 to 50 users at 2 users/s",
+            "config.yaml:2: $.load_profile.stages: shape: stage 'stage_1' goes from 0 to 50 users at 2 users/s",
         ),
         (
             "scenario_weights: {" + ", ".join(f"{task}: 0" for task in CONFIGURATION.weights) + "}",
-            "config.yaml: $.scenario_weights: every weight is 0, so nothing would be done; raise one of them",
+            "config.yaml:1: $.scenario_weights: every weight is 0, so nothing would be done; raise one of them",
         ),
     ],
 )
@@ -138,6 +138,15 @@ def test_what_no_run_could_follow_is_refused(load, tmp_path, text, problem):
         load(text)
     (told,) = caught.value.problems
     assert told.replace(f"{tmp_path}/", "").startswith(problem)
+
+
+def test_stages_that_no_run_could_follow_are_told_beside_other_mistakes(load):
+    text = "load_profile:\n  stages: [{duration_seconds: 1, users: 50, spawn_rate: 2}]\nservice: {timeout_seconds: 0}\n"
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    stages, timeout = caught.value.problems
+    assert "config.yaml:2: $.load_profile.stages: shape: stage 'stage_1' goes from 0 to 50 users" in stages
+    assert "config.yaml:3: $.service.timeout_seconds: 0 is less" in timeout
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
