@@ -18,6 +18,7 @@ runtime      such as 90s or 5m; left out or '', until Ctrl-C
 host         base URL; left out or '', that of PRODUCT_SERVICE_URL, or else of config.yaml
 master_host  the address on which a master listens for workers, or at which a worker finds its master (127.0.0.1)
 USAGE
+  echo "run_tests.sh: $1" >&2
   exit 1
 }
 
@@ -28,7 +29,7 @@ spawn_rate=${3:-}
 runtime=${4:-}
 host=${5:-}
 master_host=${6:-127.0.0.1}
-(($# <= 6)) || usage
+(($# <= 6)) || usage "$# arguments, wanted 6 at most; put one with spaces in quotes"
 
 options=(--locustfile "$here/locustfile.py")
 [[ -z $users ]] || options+=(--users "$users")
@@ -47,7 +48,8 @@ case $mode in
     ;;
   distributed-master) options+=(--master --master-bind-host "$master_host") ;;
   distributed-worker) options+=(--worker --master-host "$master_host") ;;
-  *) usage ;;
+  '') usage "which MODE?" ;;
+  *) usage "'$mode' is no MODE" ;;
 esac
 command -v locust >/dev/null || {
   echo "run_tests.sh: locust is not on the PATH; in the repository's root: pip install --editable ." >&2

@@ -38,12 +38,20 @@ def rows_of(path):
         return {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("arguments", [[], ["gui"], ["headless", *"123456"]])
-def test_a_wrong_call_shows_the_usage(tmp_path, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "which MODE?"),
+        (["gui"], "'gui' is no MODE"),
+        (["headless", *"123456"], "7 arguments, wanted 6 at most; put one with spaces in quotes"),
+    ],
+)
+def test_a_wrong_call_shows_the_usage_and_what_is_wrong(tmp_path, arguments, problem):
     done = run_to_end(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout.startswith("usage: run_tests.sh MODE [users] [spawn_rate] [runtime] [host] [master_host]\n")
     assert all(f"\n  {mode} " in done.stdout for mode in MODES)
+    assert done.stdout.endswith(f"\nrun_tests.sh: {problem}\n")
 
 
 def test_a_missing_locust_is_one_plain_message(tmp_path):
