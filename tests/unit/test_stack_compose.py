@@ -37,8 +37,8 @@ def test_the_end_of_a_container_is_put_in_words(state, text):
     assert render_end(state) == text
 
 
-def test_health_is_told_with_what_the_last_failed_check_wrote():
-    checks = [{"ExitCode": 1, "Output": "refused\n"}, {"ExitCode": 1, "Output": "no answer\n"}]
+def test_health_is_told_with_the_last_line_that_the_last_failed_check_wrote():
+    checks = [{"ExitCode": 1, "Output": "refused\n"}, {"ExitCode": 1, "Output": "Traceback:\n  in one\nno answer\n"}]
     assert render_health({"Status": "unhealthy", "Log": checks}) == "unhealthy: no answer"
     assert render_health({"Status": "starting", "Log": None}) == "starting"
 
@@ -95,9 +95,10 @@ def test_without_docker_the_message_says_what_to_install(monkeypatch, tmp_path):
         ),
         (
             '[ "$1" = version ] && echo 28.2.2 || exit 1',
-            "^docker has no compose plugin; install docker compose version 2 or later, or use --perf-stack=embedded",
+            "^docker has no compose plugin; install docker compose version 2.20 or later, or use --perf-stack=embedded",
         ),
-        ("echo 1.29.2", "^docker compose is version 1.29.2, wanted 2 or later; update it, or use"),
+        ("echo 1.29.2", "^docker compose is version 1.29.2, wanted 2.20 or later; update it, or use"),
+        ("echo v2.17.3", "^docker compose is version v2.17.3, wanted 2.20 or later; update it, or use"),
     ],
 )
 def test_a_docker_that_cannot_be_used_is_told_with_what_to_do(monkeypatch, tmp_path, script, message):
@@ -107,7 +108,7 @@ def test_a_docker_that_cannot_be_used_is_told_with_what_to_do(monkeypatch, tmp_p
         check_engine()
 
 
-@pytest.mark.parametrize("version", ["2.26.1-4", "v2.40.0", "5.0.1", "10.1.0"])
-def test_compose_2_and_later_will_do(monkeypatch, tmp_path, version):
+@pytest.mark.parametrize("version", ["2.20.0", "2.26.1-4", "v2.40.0", "5.0.1", "10.1.0", "dev"])
+def test_compose_2_20_and_later_will_do(monkeypatch, tmp_path, version):
     fake_docker(monkeypatch, tmp_path, f"echo {version}")
     check_engine()

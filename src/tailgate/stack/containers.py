@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from tailgate.errors import TailgateError
-from tailgate.stack.docker import inspect, read_cpu_s, run_docker
+from tailgate.stack.docker import inspect, last_line, read_cpu_s, run_docker
 from tailgate.stack.members import Member
 from tailgate.stack.nginx_log import NginxLog
 from tailgate.stack.probes import Probe, http_answers
@@ -219,8 +219,8 @@ def render_end(state: Mapping[str, Any]) -> str:
 
 
 def render_health(health: Mapping[str, Any]) -> str:
-    """Put in words what the health check says, with what it wrote last."""
-    told = [check["Output"].strip() for check in health["Log"] or () if check["ExitCode"]]
+    """Put in words what the health check says, with its last line: that of a traceback is its reason."""
+    told = [last_line(check["Output"]) for check in health["Log"] or () if check["ExitCode"]]
     return ": ".join([health["Status"], *filter(None, told[-1:])])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ ANSWER_TIMEOUT_S = 60.0
 """The engine answers in milliseconds; on a machine under load a container may take seconds to start or stop."""
 ENGINE_TIMEOUT_S = 10.0
 PULL_TIMEOUT_S = 600.0
+OLDEST_COMPOSE = (2, 20)
+"""The first that knows all of what compose files and options here ask for, ``include`` last."""
+COMPOSE = ".".join(map(str, OLDEST_COMPOSE))
 INSTEAD = "or use --perf-stack=embedded, which needs none"
 
 
@@ -66,7 +70,7 @@ def run_docker(
 
 
 def check_engine() -> None:
-    """Make sure that an engine answers and that compose is there, version 2 or later.
+    """Make sure that an engine answers and that compose is there, version 2.20 or later.
 
     Raises:
         BadInput: One of them is missing; says what to do.
@@ -82,10 +86,11 @@ def check_engine() -> None:
     try:
         version = run_docker("compose", "version", "--short").strip()
     except DockerFailed as err:
-        message = f"docker has no compose plugin; install docker compose version 2 or later, {INSTEAD}"
+        message = f"docker has no compose plugin; install docker compose version {COMPOSE} or later, {INSTEAD}"
         raise BadInput([message]) from err
-    if version.lstrip("v").startswith(("0.", "1.")):
-        raise BadInput([f"docker compose is version {version}, wanted 2 or later; update it, {INSTEAD}"])
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    if numbers and tuple(map(int, numbers.groups())) < OLDEST_COMPOSE:
+        raise BadInput([f"docker compose is version {version}, wanted {COMPOSE} or later; update it, {INSTEAD}"])
 
 
 def has_image(name: str) -> bool:
