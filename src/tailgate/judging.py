@@ -140,6 +140,9 @@ def _report_no_load(item: pytest.Item, error: BaseException) -> None:
 
 
 def _first_line(error: BaseException) -> str:
+    # What pytest.fail and pytest.exit raise is a message; that it is a "Failed" or an "Exit" says nothing.
+    if isinstance(error, (pytest.fail.Exception, pytest.exit.Exception)) and str(error).strip():
+        return str(error).strip().splitlines()[0].removesuffix(":")
     return f"{type(error).__name__}: {error}".removesuffix(": ").splitlines()[0]
 
 

@@ -58,6 +58,10 @@ TESTS = """
     def test_has_no_stack(stack, load):
         load([Reader], shape=SHAPE)
 
+    @pytest.mark.perf("pass")
+    def test_has_no_licence(load):
+        pytest.fail("the licence ran out")
+
     @pytest.mark.perf(scenario=["pass", "breach"])
     def test_several(load):
         load([Reader], shape=SHAPE, scenario="breach")
@@ -118,6 +122,7 @@ VERDICTS = {
     "test_never_loads": ["invalid"],
     "test_fails_before_it_loads": ["invalid"],
     "test_has_no_stack": ["invalid"],
+    "test_has_no_licence": ["invalid"],
     "test_several": ["fail", "pass", "pass"],
     "test_counters": ["pass"],
     "test_books_cannot_be_read": ["invalid"],
@@ -148,7 +153,7 @@ def test_a_breach_and_an_invalid_run_fail_their_tests_and_nothing_else_does(sess
         if case.find("failure") is not None or case.find("error") is not None
     }
     assert bad == set(VERDICTS) - PASSING
-    assert "9 failed, 6 passed, 1 skipped, 2 errors in" in session.output.splitlines()[-1]
+    assert "10 failed, 6 passed, 1 skipped, 2 errors in" in session.output.splitlines()[-1]
 
 
 def test_the_message_of_a_breach_names_every_failed_check_worst_first(session):
@@ -187,6 +192,8 @@ def test_a_load_test_that_failed_before_any_load_is_an_invalid_run_with_its_reas
     assert run["reasons"] == [
         "no samples: StackNotReady: service 'nginx' not ready after 1.0 s (http://127.0.0.1:1/: no)"
     ]
+    (run,) = session.runs_of("test_has_no_licence")
+    assert run["reasons"] == ["no samples: the licence ran out"]
     error = session.cases["test_has_no_stack"].find("error").text
     assert error.splitlines() == [
         "service 'nginx' not ready after 1.0 s (http://127.0.0.1:1/: no)",
@@ -220,7 +227,7 @@ def test_junit_has_the_figures_as_properties(session):
 def test_the_terminal_has_a_table_a_run_and_a_line_of_verdict(session):
     lines = session.output.splitlines()
     assert "GET Read" in session.output
-    assert "18 load runs: 6 pass, 1 warn, 6 fail, 5 invalid" in lines
+    assert "19 load runs: 6 pass, 1 warn, 6 fail, 6 invalid" in lines
     assert sum(line.startswith("PASS pass: 1 check, ") for line in lines) == 5
     assert sum(line.startswith("WARN warn: 2 checks, 1 warning, ") for line in lines) == 1
 
