@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 
 import pytest
+
+from tests.plugin.suites import ROOT
 
 SERVICE = """
 import asyncio
@@ -33,29 +36,10 @@ async def main():
 
 asyncio.run(main())
 """
-CONFTEST = """
-import contextlib
-import pytest
-from tailgate.stack import Process, Sandbox, Stack, http_answers
-
-@pytest.fixture(scope="session")
-def perf_duet_requirements():
-    return ()
-
-@pytest.fixture(scope="session")
-def perf_duet_arm():
-    @contextlib.contextmanager
-    def start(build):
-        with Sandbox() as sandbox:
-            port = sandbox.port()
-            url = f"http://127.0.0.1:{port}"
-            command = [str(build.python), str(build.directory / "service.py"), str(port)]
-            service = Process(sandbox, f"{build.name}-service", command, port=port, ready=http_answers(f"{url}/health"))
-            stack = Stack(url=url, services={"service": service.start()})
-            stack.wait_ready()
-            yield stack
-    return start
-"""
+# What docs/duet.md shows, without its need of pip.
+_PAGE = (ROOT / "docs" / "duet.md").read_text()
+_EXAMPLE = re.search(r"<!-- conftest.py -->\n *```python\n(.*?)```", _PAGE, flags=re.DOTALL)[1]
+CONFTEST = _EXAMPLE.replace('return ["."]', "return []")
 TESTS = """
     from tailgate import Arrivals
 
@@ -104,11 +88,11 @@ def git(directory, *arguments):
 
 
 def write_service(suite, *, delay_s=0.005, path="/work"):
-    suite.put("service.py", SERVICE.format(delay_s=delay_s, path=path))
+    suite.put("shop.py", SERVICE.format(delay_s=delay_s, path=path))
 
 
 def commit(suite):
-    git(suite.directory, "add", "service.py", "conftest.py", "test_load.py", "thresholds.yaml")
+    git(suite.directory, "add", "shop.py", "conftest.py", "test_load.py", "thresholds.yaml")
     git(suite.directory, "commit", "--quiet", "--message", "Change the service")
 
 
@@ -200,12 +184,13 @@ def test_a_baseline_with_another_api_is_invalid_and_never_an_improvement(project
 
 
 def test_a_baseline_that_does_not_start_is_told_with_its_log(project):
-    project.put("service.py", "raise SystemExit('no such luck')")
+    project.put("shop.py", "raise SystemExit('no such luck')")
     git(project.directory, "commit", "--quiet", "--all", "--message", "Break the service")
     write_service(project)
     session = project.run("--perf-duet=HEAD", "-k", "short", *REPORTS)
     assert session.status == 1
-    assert "baseline-service" in session.output
+    assert "service 'shop' not ready" in session.output
+    assert "baseline HEAD (" in session.output
     assert "no such luck" in session.output
     assert [run["verdict"] for run in session.runs] == ["invalid"]
     assert nothing_is_left(project)
