@@ -125,6 +125,14 @@ def test_an_exporter_that_is_stuck_is_shut_down_and_its_thread_gone(deliver, mon
     assert "tailgate-telemetry" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_an_attempt_that_may_take_hours_is_not_waited_for(deliver, monkeypatch):
+    monkeypatch.setattr("tailgate.telemetry.delivery._MORE_PATIENCE_S", 0.0)
+    monkeypatch.setattr("tailgate.telemetry.delivery._LONGEST_ATTEMPT_S", 0.1)
+    delivery = deliver(Stuck(), OTEL_EXPORTER_OTLP_TIMEOUT="10000")
+    delivery.put(notes(kept()))
+    assert delivery.close() == delivered(lost=1, reason="no answer when the session ended")
+
+
 def test_metrics_are_exported_when_a_run_ends(deliver):
     metrics = Metrics()
     delivery = deliver(InMemorySpanExporter(), metrics, OTEL_METRIC_EXPORT_INTERVAL="3600000")

@@ -23,6 +23,9 @@ from tailgate.telemetry.spans import SCOPE, FinishedTest, SpanMaker
 
 _MORE_PATIENCE_S = 3.0
 """Beside the time of one attempt: how long the end of a session may wait for what is still to be exported."""
+_LONGEST_ATTEMPT_S = 5.0
+"""The end of a session waits no longer for one attempt, whatever ``OTEL_EXPORTER_OTLP_TIMEOUT`` says: other languages
+count it in milliseconds, and 10,000 of them must not become hours."""
 _MOST_REASON = 200
 _LOGGER = logging.getLogger("opentelemetry.exporter")
 _THREAD = "tailgate-telemetry"
@@ -114,20 +117,27 @@ class Delivery:
         """Export what is left, but wait no longer than is reasonable; the thread is gone afterwards."""
         self._is_closing = True
         self._queue.put(None)
-        self._thread.join(self._settings.timeout_s + _MORE_PATIENCE_S)
+        attempt_s = min(self._settings.timeout_s, _LONGEST_ATTEMPT_S)
+        self._thread.join(attempt_s + _MORE_PATIENCE_S)
         self._spans.shutdown()
         if self._metrics is not None:
             self._metrics.shutdown()
-        self._thread.join(self._settings.timeout_s)
+        self._thread.join(attempt_s)
         self._ear.close()
+        lost = self._handed - self._sent + self._dropped
         return Delivered(
             where=f"{self._settings.endpoint} ({self._settings.protocol})",
             sent=self._sent,
-            lost=self._handed - self._sent + self._dropped,
+            lost=lost,
             failed_metrics=self._failed_metrics,
-            reason=self._ear.heard
-            or (f"no more than {self._settings.most_waiting:,} may wait" if self._dropped else ""),
+            reason=self._ear.heard or (self._reason_by_counts() if lost else ""),
         )
+
+    def _reason_by_counts(self) -> str:
+        """Return why spans were lost, where no exporter said anything."""
+        if self._dropped:
+            return f"no more than {self._settings.most_waiting:,} may wait"
+        return "no answer when the session ended"
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
