@@ -86,14 +86,17 @@ class Telemetry:
             self._tests[item.nodeid] = _Test()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Take from each report of a test what its span will say."""
         report = yield
         test = self._tests.get(item.nodeid)
         if test is not None:
             test.records += getattr(report, "tailgate_runs", [])
             if report.failed and test.failure is None:
-                test.failure = report.longreprtext.partition("\n")[0]
+                # All of it: the first line of a verdict does not say why. A strict xfail has a report only.
+                test.failure = (str(call.excinfo.value) if call.excinfo else "") or report.longreprtext
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -165,11 +168,14 @@ _TELEMETRY = pytest.StashKey[Telemetry]()
 
 
 class _Unavailable:
-    """Says in the summary why there is no telemetry, though the environment asks for it."""
+    """Says in the summary why there is no telemetry, though a variable asks for it."""
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        text = f"WARNING: telemetry: none was sent: {ENDPOINT} is set, but {_MISSING}"
+        text = f"WARNING: telemetry: none was sent: {self._variable} is set, but {_MISSING}"
         terminalreporter.write_line(text, yellow=True)
 
 
@@ -189,7 +195,8 @@ def begin(config: pytest.Config) -> None:
     if not _is_installed():
         if is_asked:
             raise pytest.UsageError(f"--perf-otel: {_MISSING}")
-        config.pluginmanager.register(_Unavailable(), "tailgate-telemetry")
+        variable = ENDPOINT if os.environ.get(ENDPOINT) else ALIAS
+        config.pluginmanager.register(_Unavailable(variable), "tailgate-telemetry")
         return
     is_address_given = bool(os.environ.get(ENDPOINT) or os.environ.get(ALIAS))
     if not os.environ.get(ENDPOINT):

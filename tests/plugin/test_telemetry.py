@@ -85,6 +85,7 @@ def test_the_test_span_tells_verdict_and_checks_and_the_resource_who_we_are(suit
     (test,) = receiver.spans_of("internal", "nightly")
     assert test.is_error
     assert test.message.startswith("read: 1 check failed")
+    assert "breaks <= 0.0001 ms" in test.message
     assert test.attributes["tailgate.verdict"] == "fail"
     assert test.attributes["test.case.result.status"] == "fail"
     outcomes = {event["tailgate.check.metric"]: event["tailgate.check.outcome"] for _, event in test.events}
@@ -244,10 +245,11 @@ def test_the_option_needs_the_extra(suite):
     assert "--perf-otel: OpenTelemetry is not installed; pip install 'pytest-tailgate[otel]'" in session.output
 
 
-def test_a_variable_without_the_extra_is_a_warning(suite):
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT"])
+def test_a_variable_without_the_extra_is_a_warning(suite, variable):
     suite.put("conftest.py", WITHOUT_OTEL).write(READ, READ_LIMITS)
-    session = suite.run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317")
+    session = suite.run(**{variable: "http://127.0.0.1:4317"})
     assert session.status == 0, session.output
     assert telemetry_line(session).startswith(
-        "WARNING: telemetry: none was sent: OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed"
+        f"WARNING: telemetry: none was sent: {variable} is set, but OpenTelemetry is not installed"
     )
