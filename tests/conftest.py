@@ -9,6 +9,7 @@ import pytest
 
 from tailgate.errors import BadInput
 from tailgate.stack.docker import check_engine
+from tests.lacking import skip_or_fail
 
 pytest_plugins = ["pytester"]
 
@@ -34,7 +35,7 @@ def _signals_that_arrive() -> Iterator[None]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is marked ``docker`` where no Docker answers."""
     if item.get_closest_marker("docker") and (reason := _why_no_docker()):
-        pytest.skip(reason)
+        skip_or_fail(reason)
 
 
 @cache

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.lacking import skip_or_fail
 
 PATIENCE_S = 30
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -71,7 +72,7 @@ def browser(directory: Path) -> Iterator[Page]:
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
-        pytest.skip("no Chromium with its chromedriver is installed (Debian: apt install chromium chromium-driver)")
+        skip_or_fail("no Chromium with its chromedriver is installed (Debian: apt install chromium chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
     for switch in (*_SWITCHES, f"--user-data-dir={directory / 'profile'}"):

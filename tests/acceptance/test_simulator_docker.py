@@ -10,9 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tailgate.errors import BadInput
 from tailgate.stack import ComposeProject, Container
-from tailgate.stack.docker import check_engine
 from tailgate.turns import machine_turn
 from tests.acceptance.simulator_processes import ROOT, check_books, wait_until
 from tests.web_ui import WebUi
@@ -28,10 +26,6 @@ INSTANCES = ("product-service-1", "product-service-2")
 @pytest.fixture(scope="module")
 def project():
     """Run the stack, a master and three workers."""
-    try:
-        check_engine()
-    except BadInput as missing:
-        pytest.skip(str(missing))
     variables = {"SIMULATOR_PORT": "", "SIMULATOR_SHAPE": "none"}
     name = f"tailgate-simulator-{secrets.token_hex(4)}"
     with ComposeProject(name, [COMPOSE_FILE], env=variables) as project:
