@@ -130,7 +130,7 @@ class RuleReader:
                 "noise_floor_ratio": f"{rule.metric} has no noise floor, only a percentile or cpu_ms has; delete it",
             }
             limit = given.get("max_change", _USUAL_DIFFERENCE)
-        for key in wrong.keys() & given.keys():
+        for key in [key for key in wrong if key in given]:
             self._note((*place, key), wrong[key])
         if rule.kind == "counter" and "max_change" not in given:
             self._note_absence(place, "has no max_change; add one, such as 0.01 for one more in a hundred requests")
