@@ -241,8 +241,6 @@ class Load:
         from tailgate.watching import RunMonitor  # noqa: PLC0415
 
         config = self._item.config
-        tracer = begin_run(self._item, limits.name, plan.host)
-        plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
         line = ProgressLine(config)
         monitor = RunMonitor(
             line=line,
@@ -253,6 +251,8 @@ class Load:
             aborts_on_fail=config.stash[OPTIONS].aborts_on_fail,
         )
         with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
+            tracer = begin_run(self._item, limits.name, plan.host)  # whose metrics begin now
+            plan = replace(plan, tracer=tracer, ui_port=config.stash[OPTIONS].ui_port)
             ends = [begin() for begin in self._observers]
             tells = [begin() for begin in self._locators]
             try:

@@ -78,6 +78,28 @@ def test_metrics_say_the_same_as_the_report(suite, receiver):
     assert max(point.as_int for _, point in receiver.points_of("tailgate.users")) <= 2
 
 
+def test_metrics_count_from_when_a_load_has_its_turn(suite, receiver):
+    tests = """
+    import threading, time
+    from filelock import FileLock
+    from tailgate import turns
+
+    @pytest.mark.perf
+    def test_read(load):
+        other = FileLock(turns.LOCK_PATH, thread_local=False)
+        other.acquire()
+        threading.Timer(0.5, other.release).start()
+        waiting_ns = time.time_ns()
+        load([Reader], shape=SHAPE)
+        with open("waiting_ns", "w") as file:
+            file.write(str(waiting_ns))
+    """
+    session = suite.write(tests, READ_LIMITS).run(**receiver.environment("grpc"))
+    assert session.status == 0, session.output
+    (_, point), *_ = receiver.points_of("http.client.request.duration")
+    assert point.start_time_unix_nano - int((suite.directory / "waiting_ns").read_text()) >= 0.4e9
+
+
 def test_the_test_span_tells_verdict_and_checks_and_the_resource_who_we_are(suite, receiver):
     suite.write(READ, "read: {total: {p50_ms: 0.0001, failure_ratio: 0}}")
     environment = receiver.environment("grpc") | {"OTEL_SERVICE_NAME": "nightly", "OTEL_RESOURCE_ATTRIBUTES": "a=b"}
