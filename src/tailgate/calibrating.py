@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +21,7 @@ from tailgate.duet_text import metric_words, outcome_words, render_interval, ren
 from tailgate.errors import TailgateError
 from tailgate.model import Change, Outcome, Severity, Verdict, count_of
 from tailgate.noise_floor import NoiseFloor, save_noise_floor
+from tailgate.percentiles import quantile_of
 from tailgate.reports.record import changes_of
 
 _USEFUL_STATUS = frozenset({0, 1})
@@ -35,51 +38,77 @@ Found = tuple[str, Change]
 class Series:
     """Duets that were played alike."""
 
-    title: str
-    found: tuple[Found, ...]
+    injected_ratio: float
+    """How much slower the candidate was made; 0 for a build against itself."""
+    duets: tuple[tuple[Found, ...], ...]
+    """What each of the valid ones found."""
     invalid: tuple[str, ...]
-    """Why each of the invalid ones was; their comparisons are not among the found."""
+    """Why each of the invalid ones was."""
+
+    @property
+    def title(self) -> str:
+        """``A/A``, ``+20 %``."""
+        return f"+{100 * self.injected_ratio:g} %" if self.injected_ratio else "A/A"
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """All comparisons of the valid duets."""
+        return tuple(found for duet in self.duets for found in duet)
 
 
 def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -> int:
     """Play duets in the project of the working directory, print what they say, and keep the noise floor.
 
     Returns:
-        0; 1 when the gate called a build a regression of itself.
+        0; 1 when the gate called a build a regression of itself, or missed most of those that were made slower.
 
     Raises:
-        TailgateError: pytest could not play, such as without a test that has something to compare.
+        TailgateError: pytest could not play, such as without a test that has something to compare; or no duet was
+            valid.
     """
-    alike = _play_series("A/A", duets, pytest_args)
-    all_series = [alike]
-    if inject is not None:
-        extra = [f"--perf-inject={inject:g}", *pytest_args]
-        all_series.append(_play_series(f"+{100 * inject:g} %", duets, extra))
+    with _ended_by_sigterm():
+        all_series = [_play_series(ratio, duets, pytest_args) for ratio in (0.0, inject) if ratio is not None]
     _say("")
     for line in render_table(all_series):
         _say(line)
     for series in all_series:
         for reason in series.invalid:
             _say(f"{series.title}: an invalid duet was left out: {reason}")
-    _keep_floor(alike)
-    if alarms := _alarms(alike):
-        _say(
-            f"false alarms: {len(alarms)} of {len(alike.found)} comparisons of a build with itself: {', '.join(alarms)}"
-        )
-    return 1 if alarms else 0
+    _keep_floor(all_series[0])
+    if empty := [series.title for series in all_series if not series.duets]:
+        raise TailgateError(f"no duet was valid ({', '.join(empty)}), so nothing is known about the gate")
+    findings = [finding for series in all_series if (finding := find_mistakes(series))]
+    for finding in findings:
+        _say(finding)
+    return 1 if findings else 0
 
 
-def read_report(document: Mapping[str, Any]) -> tuple[list[Found], list[str]]:
-    """Return the comparisons that a JSON report holds, and why its invalid runs are."""
-    found: list[Found] = []
+def find_mistakes(series: Series) -> str:
+    """Return how often the gate was wrong about a build and itself, or that it missed a slower one; empty if neither.
+
+    A slower one is missed where fewer than half of the duets found it. What no rule forbids is not there to be found.
+    """
+    if not series.injected_ratio:
+        alarms = _alarms(series)
+        whole = count_of(len(series.found), "comparison")
+        told = f"false alarms: {len(alarms)} of {whole} of a build with itself: {', '.join(alarms)}"
+        return told if alarms else ""
+    hits = [any(asked) for duet in series.duets if (asked := _hits(duet, series.injected_ratio))]
+    told = f"missed: {sum(hits)} of {count_of(len(hits), 'duet')} found a candidate that was slower by"
+    return f"{told} {100 * series.injected_ratio:g} %" if 2 * sum(hits) < len(hits) else ""
+
+
+def read_report(document: Mapping[str, Any]) -> tuple[list[tuple[Found, ...]], list[str]]:
+    """Return what each valid duet of a JSON report found, and why its invalid ones are."""
+    duets: list[tuple[Found, ...]] = []
     invalid: list[str] = []
     for run in document["runs"]:
         if run["verdict"] == Verdict.INVALID:
             invalid.append(f"{run['scenario']}: {'; '.join(run['reasons'])}")
         else:
             asked = [change for change in changes_of(run) if change.severity is not Severity.INFO]
-            found += [(run["scenario"], change) for change in asked]
-    return found, invalid
+            duets.append(tuple((run["scenario"], change) for change in asked))
+    return duets, invalid
 
 
 def render_table(all_series: Sequence[Series]) -> list[str]:
@@ -116,21 +145,21 @@ def _spread(changes: Sequence[Change]) -> str:
     return render_size(changes[0], math.sqrt(fmean(value**2 for value in values))).removeprefix("+")
 
 
-def _play_series(title: str, duets: int, pytest_args: Sequence[str]) -> Series:
-    found: list[Found] = []
-    invalid: list[str] = []
-    for number in range(1, duets + 1):
-        played, reasons = _play(pytest_args)
-        found += played
-        invalid += reasons
-        told = [f"{_title(one)} {outcome_words(one[1])} {render_interval(one[1])}".rstrip() for one in played]
-        told += [f"invalid: {text}" for text in reasons]
-        _say(f"{title} {number}/{duets}: {', '.join(told) or 'nothing was compared'}")
-    return Series(title=title, found=tuple(found), invalid=tuple(invalid))
+def _play_series(injected_ratio: float, count: int, pytest_args: Sequence[str]) -> Series:
+    series = Series(injected_ratio=injected_ratio, duets=(), invalid=())
+    extra = [f"--perf-inject={injected_ratio:g}"] if injected_ratio else []
+    for number in range(1, count + 1):
+        duets, invalid = read_report(_play([*extra, *pytest_args]))
+        series = replace(series, duets=(*series.duets, *duets), invalid=(*series.invalid, *invalid))
+        found = [one for duet in duets for one in duet]
+        told = [f"{_title(one)} {outcome_words(one[1])} {render_interval(one[1])}".rstrip() for one in found]
+        told += [f"invalid: {text}" for text in invalid]
+        _say(f"{series.title} {number}/{count}: {', '.join(told)}")
+    return series
 
 
-def _play(pytest_args: Sequence[str]) -> tuple[list[Found], list[str]]:
-    """Play one duet in a process of its own, so that none inherits anything of the one before."""
+def _play(pytest_args: Sequence[str]) -> Any:
+    """Play one duet in a process of its own, so that none inherits anything of the one before; return its report."""
     with tempfile.TemporaryDirectory(prefix="tailgate-calibrate-") as folder:
         path = Path(folder) / "report.json"
         options = ["-m", "perf", "--perf-duet=.", f"--perf-json={path}", "--perf-summary=", "-p", "no:cacheprovider"]
@@ -145,27 +174,58 @@ def _play(pytest_args: Sequence[str]) -> tuple[list[Found], list[str]]:
         if done.returncode not in _USEFUL_STATUS or not path.exists():
             tail = "\n".join(done.stdout.splitlines()[-_LINES:])
             raise TailgateError(f"pytest ended with exit code {done.returncode} and played no duet:\n{tail}")
-        return read_report(json.loads(path.read_text(encoding="utf-8")))
+        document = json.loads(path.read_text(encoding="utf-8"))
+    for file in {run["test"].partition("::")[0] for run in document["runs"]}:
+        if not Path(file).is_file():
+            raise TailgateError(
+                f"there is no {file} in {Path.cwd()}; calibrate in pytest's root directory, where later duets look for "
+                "what was learned"
+            )
+    return document
 
 
 def _keep_floor(alike: Series) -> None:
     """Learn the noise floor from the percentiles, and keep it for later duets."""
-    pairs = [
-        ProcessPair(change_ratio=change.change, standard_error=change.standard_error, rounds=change.rounds)
-        for _, change in alike.found
-        if change.change is not None and change.standard_error is not None
-    ]
+    pairs = [pair for duet in alike.duets if (pair := _pairs(duet))]
     if len(pairs) < FEWEST_RUNS:
-        _say(f"noise floor: not learned, from {len(pairs)} duets of a build with itself; it takes {FEWEST_RUNS}")
+        count = count_of(len(pairs), "duet")
+        _say(f"noise floor: not learned, from {count} of a build with itself; it takes {FEWEST_RUNS}")
         return
-    ratio = learn_noise_floor(pairs)
+    ratio = learn_noise_floor([pair for of_duet in pairs for pair in of_duet])
     floor = NoiseFloor.of_this_machine(ratio=ratio, duets=len(pairs), false_alarms=len(_alarms(alike)))
     path = save_noise_floor(Path.cwd(), floor)
     _say(f"noise floor: {100 * ratio:.2f} % from {count_of(len(pairs), 'duet')}; later duets here take it from {path}")
 
 
+def _pairs(duet: Sequence[Found]) -> list[ProcessPair]:
+    return [
+        ProcessPair(change_ratio=change.change, standard_error=change.standard_error, rounds=change.rounds)
+        for _, change in duet
+        if change.change is not None and change.standard_error is not None
+    ]
+
+
 def _alarms(alike: Series) -> list[str]:
     return [_title(found) for found in alike.found if found[1].outcome is Outcome.REGRESSED]
+
+
+def _hits(duet: Sequence[Found], injected_ratio: float) -> list[bool]:
+    """Return which comparisons found the injection, of those that forbid it: percentiles, since it changes no more."""
+    return [
+        change.outcome is Outcome.REGRESSED
+        for _, change in duet
+        if quantile_of(change.rule.metric) is not None and change.rule.max_change < injected_ratio
+    ]
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end pytest too, and take the report's folder away, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -235,6 +236,23 @@ def test_the_fixture_that_starts_an_arm_is_named_where_it_is_missing_before_anyt
     assert session.status == 4
     output = " ".join(session.output.split())
     assert f"nothing says how to start a build of '{reference}': override the fixture perf_duet_arm" in output
+
+
+def test_calibrate_refuses_to_learn_where_no_later_duet_would_look(project):
+    (project.directory / "elsewhere").mkdir()
+    pytest_args = ["..", "-k", "short", "--perf-time-scale=0.5", "-p", "tests.plugin.own_turn", "-p", "no:randomly"]
+    arguments = ["calibrate", "--duets", "1", "--", *pytest_args]
+    environment = {**os.environ, "TMPDIR": str(project.directory), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", "from tailgate.cli import main; raise SystemExit(main())", *arguments],
+        cwd=project.directory / "elsewhere",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout
+    assert f"there is no test_load.py in {project.directory}/elsewhere; calibrate in pytest's root" in done.stderr
 
 
 def test_an_interrupt_leaves_the_rounds_that_were_played_and_nothing_else(project):
