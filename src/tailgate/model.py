@@ -370,7 +370,7 @@ class DuetRules:
     """How long a duet goes on, and when its verdict is to be trusted."""
 
     looks: tuple[int, ...] = (1, 2, 4)
-    """Numbers of rounds after which the duet is judged; it ends as soon as every comparison is decided."""
+    """Numbers of rounds after which the duet is judged; it ends as soon as it fails or every rule is decided."""
     fail_from_round: int = 2
     """Rounds, each with processes of its own, that it takes to fail."""
     noise_floor_ratio: float | None = None

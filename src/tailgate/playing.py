@@ -82,7 +82,7 @@ class Duet:
 
 
 def play(duet: Duet, config: pytest.Config, *, test: str) -> None:
-    """Play rounds until every comparison is decided, none can be any more, or there are no more rounds."""
+    """Play rounds until the duet fails, is invalid or decided, or there are no more rounds."""
     line = ProgressLine(config)
     looks = duet.scenario.duet.looks
     with closing(line), machine_turn(lambda: line.say("waiting: another load runs on this machine")):
