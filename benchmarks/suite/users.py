@@ -2,10 +2,15 @@
 
 import os
 
-from locust import FastHttpUser, task
+from locust import task
+
+if os.environ.get("BENCHMARK_CLIENT") == "lean":
+    from tailgate import LeanHttpUser as HttpUser
+else:
+    from locust import FastHttpUser as HttpUser
 
 
-class BusyUser(FastHttpUser):
+class BusyUser(HttpUser):
     """Asks for the same small answer again and again, without a pause."""
 
     @task
