@@ -159,6 +159,8 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
 
 
 def _checked(thresholds: Thresholds, tests: int) -> str:
-    scenarios = count_of(len(thresholds.scenarios), "scenario")
-    limits = count_of(sum(len(scenario.thresholds) for scenario in thresholds.scenarios.values()), "limit")
-    return f"{thresholds.name}: {scenarios} with {limits} match {count_of(tests, 'load test')}"
+    found = tuple(thresholds.scenarios.values())
+    what = count_of(sum(len(scenario.thresholds) for scenario in found), "limit")
+    if rules := sum(len(scenario.regressions) for scenario in found):
+        what += f" and {count_of(rules, 'rule')} for duets"
+    return f"{thresholds.name}: {count_of(len(found), 'scenario')} with {what} match {count_of(tests, 'load test')}"

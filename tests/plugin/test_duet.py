@@ -224,6 +224,7 @@ def test_a_closed_shape_cannot_be_a_duet(project):
 def test_tests_without_anything_to_compare_are_left_out(project):
     session = project.run("--perf-duet=.", "--perf-check")
     assert session.status == 0, session.output
+    assert "thresholds.yaml: 4 scenarios with 4 limits and 3 rules for duets match 4 load tests" in session.output
     session = project.run("--perf-duet=.", "-k", "short or plain", "--perf-time-scale=0.2", *REPORTS)
     assert "3 deselected" in session.output
     assert [run["scenario"] for run in session.runs] == ["short"]
