@@ -114,15 +114,21 @@ def _lost_requests(run: RunResult) -> Iterator[str]:
 
 def _generator_saturated(run: RunResult, total: RequestSummary, limits: GeneratorLimits) -> Iterator[str]:
     health = run.generator
+    advice = "use fewer users or longer waits" if health.due is None else "lower the rate"
     if not health.workers:
-        yield from _process_saturated("its event loop", "it", health, total, limits)
+        yield from _process_saturated("its event loop", "it", health, total, limits, advice)
     for worker in health.workers:
         name = f"worker {worker.name}"
-        yield from _process_saturated(f"the event loop of {name}", name, worker, total, limits)
+        yield from _process_saturated(f"the event loop of {name}", name, worker, total, limits, advice)
 
 
 def _process_saturated(
-    loop: str, who: str, health: GeneratorHealth | WorkerHealth, total: RequestSummary, limits: GeneratorLimits
+    loop: str,
+    who: str,
+    health: GeneratorHealth | WorkerHealth,
+    total: RequestSummary,
+    limits: GeneratorLimits,
+    advice: str,
 ) -> Iterator[str]:
     p95_ms = total.p95_ms
     if p95_ms is not None:
@@ -132,7 +138,7 @@ def _process_saturated(
                 f"generator saturated: {loop} was late by "
                 f"{render_beside('lag_ms', health.loop_lag_p99_ms, [limit_ms])} (p99), more than "
                 f"{render_figure('lag_ms', limit_ms)} is too much beside a p95 of {render_figure('p95_ms', p95_ms)}; "
-                "use fewer users or longer waits"
+                f"{advice}"
             )
     if health.blocked_ratio > limits.max_blocked_ratio:
         share = render_beside("_ratio", health.blocked_ratio, (limits.max_blocked_ratio,))
@@ -143,8 +149,7 @@ def _process_saturated(
     if health.cpu_ratio > limits.max_cpu_ratio:
         yield (
             f"generator saturated: {who} used {render_beside('cpu_ratio', health.cpu_ratio, [limits.max_cpu_ratio])} "
-            f"of one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; "
-            "use fewer users or longer waits"
+            f"of one core, allowed are {render_limit('cpu_ratio', limits.max_cpu_ratio)}; {advice}"
         )
 
 

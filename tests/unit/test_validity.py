@@ -229,6 +229,13 @@ def test_a_generator_that_used_its_whole_core_was_saturated():
     assert reasons_of(busy(cpu_ratio=0.954), generator=GeneratorLimits(max_cpu_ratio=0.96)) == ()
 
 
+def test_a_saturated_generator_of_an_open_load_is_advised_about_its_rate():
+    lagging, loaded = reasons_of(busy(loop_lag_p99_ms=20.01, cpu_ratio=0.954, due=400))
+
+    assert lagging.endswith("; lower the rate")
+    assert loaded.endswith("; lower the rate")
+
+
 # Too few samples
 
 
