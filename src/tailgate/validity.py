@@ -116,10 +116,10 @@ def _generator_saturated(run: RunResult, total: RequestSummary, limits: Generato
     health = run.generator
     advice = "use fewer users or longer waits" if health.due is None else "lower the rate"
     if not health.workers:
-        yield from _process_saturated("its event loop", "it", health, total, limits, advice)
+        yield from _process_saturated("its event loop", "it", health, total, limits, advice=advice)
     for worker in health.workers:
         name = f"worker {worker.name}"
-        yield from _process_saturated(f"the event loop of {name}", name, worker, total, limits, advice)
+        yield from _process_saturated(f"the event loop of {name}", name, worker, total, limits, advice=advice)
 
 
 def _process_saturated(
@@ -128,6 +128,7 @@ def _process_saturated(
     health: GeneratorHealth | WorkerHealth,
     total: RequestSummary,
     limits: GeneratorLimits,
+    *,
     advice: str,
 ) -> Iterator[str]:
     p95_ms = total.p95_ms
