@@ -1,10 +1,19 @@
-"""A plugin for sessions that tests start: writes what their runs recorded to the file named by ``SAMPLE_DUMP``."""
+"""A plugin for sessions that tests start: writes what their runs recorded to the file named by ``SAMPLE_DUMP``.
+
+Their loads wait for no other load of the machine: they are short, and what they are asked does not depend on its speed.
+"""
 
 import json
 import os
 from pathlib import Path
 
 import pytest
+
+
+def pytest_runtest_setup():
+    from tailgate import turns
+
+    turns.LOCK_PATH = Path(os.environ["SAMPLE_DUMP"]).with_suffix(".lock")
 
 
 @pytest.hookimpl(wrapper=True)
