@@ -33,8 +33,8 @@ class StartArm(Protocol):
     def __call__(self, build: Build) -> AbstractContextManager[Target]:
         """Return what starts a stack of ``build``, ready when it is entered, and gone when it is left.
 
-        The target may have ``service_cpu_s()``, the processor seconds that its services have used since their start;
-        then processor time per request is compared as well.
+        The target may have ``service_cpu_s()``, the processor seconds that its services have used since their start, or
+        None where they cannot be read; then processor time per request is compared as well.
         """
         ...  # pragma: no cover
 

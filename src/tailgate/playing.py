@@ -135,7 +135,7 @@ class Meter:
     """
 
     def __init__(self, target: Target) -> None:
-        self._read: Callable[[], float] | None = getattr(target, "service_cpu_s", None)
+        self._read: Callable[[], float | None] | None = getattr(target, "service_cpu_s", None)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailgate-meter")
         self._marks: list[tuple[float, Mapping[str, float], Future[float | None]]] = []
 

@@ -100,7 +100,9 @@ def test_a_stack_names_the_processes_that_it_has(service):
     assert not stack.is_external
     with pytest.raises(TailgateError, match=r"it has: none, because somebody else runs it$"):
         Stack(url="http://127.0.0.1:1").kill("shop")
-    assert Stack(url="http://127.0.0.1:1").is_external
+    external = Stack(url="http://127.0.0.1:1")
+    assert external.is_external
+    assert external.service_cpu_s() is None
 
 
 def test_a_process_that_exits_at_once_is_reported_at_once(sandbox):

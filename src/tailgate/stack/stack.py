@@ -62,9 +62,12 @@ class Stack:
         """Return the processor seconds that each process and its children have used since the start."""
         return {name: process.cpu_s() for name, process in self.processes.items()}
 
-    def service_cpu_s(self) -> float:
-        """Return the processor seconds that the instances and their children have used since the start, together."""
-        return sum(process.cpu_s() for process in self.services.values())
+    def service_cpu_s(self) -> float | None:
+        """Return the processor seconds that the instances and their children have used since the start, together.
+
+        None where it has none, as where somebody else runs them: that is not to have used nothing.
+        """
+        return sum(process.cpu_s() for process in self.services.values()) if self.services else None
 
     def _process(self, name: str) -> Member:
         try:
