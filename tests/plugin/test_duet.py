@@ -163,7 +163,9 @@ def test_too_little_data_is_a_warning_and_strictly_a_failure(project):
     assert "inconclusive" in session.output
 
 
-def test_two_urls_are_loaded_as_they_run(suite):
+@pytest.mark.parametrize("conftest", ["", CONFTEST], ids=["without fixtures", "beside builds"])
+def test_two_urls_are_loaded_as_they_run(suite, conftest):
+    suite.put("conftest.py", conftest)
     suite.write(TESTS.replace('"/work"', 'f"/{{prefix}}/ok"'.replace("{{prefix}}", suite.prefix.strip("/"))), LIMITS)
     session = suite.run(f"--perf-duet={suite.host},{suite.host}", "-k", "short", *REPORTS)
     assert session.status == 0, session.output
