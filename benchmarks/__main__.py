@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import accuracy, arrivals, memory, overhead, recording, startup, telemetry, tiers
+from benchmarks import accuracy, arrivals, generator, memory, overhead, recording, startup, telemetry, tiers, truth
 from benchmarks.processes import BenchmarkError, say
 from benchmarks.values import Table, render_table
 from tailgate import TailgateError
@@ -28,7 +28,11 @@ BENCHMARKS: Mapping[str, Callable[[int], list[Table]]] = {
     "startup": startup.measure,
     "telemetry": telemetry.measure,
     "tiers": tiers.measure,
+    "generator": generator.measure,
+    "truth": truth.measure,
 }
+LONG = ("generator", "truth")
+"""Run when they are asked for by name only."""
 ROUNDS = 5
 
 
@@ -39,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{command}\n{_machine()}\n")
     tables: dict[str, list[Table]] = {}
     failed = []
-    for name in asked.names or BENCHMARKS:
+    for name in asked.names or [name for name in BENCHMARKS if name not in LONG]:
         began_s = time.monotonic()
         say(f"{name} …")
         try:
@@ -57,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all but {' and '.join(LONG)})"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"alternations (default: {ROUNDS})")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write every value of every round to PATH")
     asked = parser.parse_args(arguments)

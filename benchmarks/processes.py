@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -80,6 +81,18 @@ class Watched:
         return 1e6 * (last.cpu_s - first.cpu_s) / requests, requests / (last.at_s - first.at_s)
 
 
+class Witness(Protocol):
+    """A server that notes when it answered."""
+
+    def access_log_position(self) -> int:
+        """Return a mark behind all requests so far."""
+        ...
+
+    def answers_since(self, position: int) -> tuple[float, ...]:
+        """Return when it answered each request after ``position``, in order; the wall clock in seconds."""
+        ...
+
+
 class StaticServer(Nginx):
     """A real nginx that answers everything from memory and notes when it did."""
 
@@ -121,10 +134,15 @@ def pytest_command() -> list[str]:
 
 def watch_generator(command: Sequence[str], server: StaticServer, run_s: float, path: str = AT_ONCE) -> Watched:
     """Run a generator that asks ``server`` for ``path``, and return what was seen."""
+    settings = {"BENCHMARK_HOST": server.url, "BENCHMARK_PATH": path, "BENCHMARK_RUN_S": str(run_s)}
+    return watch_told(command, server, settings)
+
+
+def watch_told(command: Sequence[str], server: Witness, settings: Mapping[str, str]) -> Watched:
+    """Run a generator that is told by ``settings`` to ask ``server``, and return what was seen."""
     position = server.access_log_position()
-    with own_turn() as settings:
-        settings |= {"BENCHMARK_HOST": server.url, "BENCHMARK_PATH": path, "BENCHMARK_RUN_S": str(run_s)}
-        started_s, looks, ended_s = _watch_process(command, settings)
+    with own_turn() as own:
+        started_s, looks, ended_s = _watch_process(command, {**own, **settings})
     answers_s = server.answers_since(position)
     if not answers_s:
         raise BenchmarkError(f"{' '.join(command)}: sent no request")
@@ -205,12 +223,23 @@ def _watch_process(command: Sequence[str], settings: Mapping[str, str]) -> tuple
 
 def _look_until_gone(process: psutil.Process, looks: list[Look]) -> None:
     while process.is_running():
-        try:
-            times = process.cpu_times()
-        except psutil.Error:  # It has ended, or is a zombie that nobody has waited for yet.
-            return
-        looks.append(Look(time.time(), times.user + times.system))
+        with contextlib.suppress(OSError, psutil.Error):  # One has ended meanwhile.
+            cpu_s = sum(map(_cpu_s, [process.pid, *_offspring(process.pid)]))
+            looks.append(Look(time.time(), cpu_s))
         time.sleep(_LOOK_S)
+
+
+def _offspring(pid: int) -> Iterator[int]:
+    """Yield its children and theirs, from where Linux lists them: psutil reads every process of the machine instead."""
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, listed.read_text(encoding="ascii").split()):
+            yield child
+            yield from _offspring(child)
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -22,8 +22,10 @@ class Figure:
     """One value a round, measured in alternation with ours; empty if there is nothing to compare with."""
     most_ratio: float | None = None
     """Goal: ours is at most this many times theirs."""
+    least_ratio: float | None = None
+    """Goal: ours is at least this many times theirs."""
     most: float | None = None
-    """Goal: ours is at most this, in ``unit``."""
+    """Goal: ours is at most this, its sign aside, in ``unit``."""
 
     @property
     def ratio(self) -> float | None:
@@ -35,13 +37,17 @@ class Figure:
         """Whether the goal was met; None without a goal."""
         if self.most_ratio is not None and self.ratio is not None:
             return self.ratio <= self.most_ratio
-        return median(self.ours) <= self.most if self.most is not None else None
+        if self.least_ratio is not None and self.ratio is not None:
+            return self.ratio >= self.least_ratio
+        return abs(median(self.ours)) <= self.most if self.most is not None else None
 
     @property
     def goal(self) -> str:
         """The goal as people write it; empty without one."""
         if self.most_ratio is not None:
             return f"<= {self.most_ratio:g}x"
+        if self.least_ratio is not None:
+            return f">= {self.least_ratio:g}x"
         return f"<= {self.most:g} {self.unit}" if self.most is not None else ""
 
 
