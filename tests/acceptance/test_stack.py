@@ -195,6 +195,12 @@ def test_a_database_with_a_setting_that_it_does_not_know_says_so_at_once(sandbox
         Postgres(sandbox, settings={"no_such_setting": "1"}).start().wait_ready()
 
 
+def test_a_cluster_is_made_without_shared_memory_that_would_outlive_it(sandbox):
+    postgres = Postgres(sandbox).start().wait_ready()
+    written = Path(psutil.Process(postgres.pid).cwd(), "postgresql.conf").read_text()
+    assert "\ndynamic_shared_memory_type = mmap" in written
+
+
 def test_a_database_runs_from_a_copy_where_its_account_cannot_reach_the_installation(sandbox, monkeypatch):
     monkeypatch.setattr("tailgate.stack.accounts.can_read", lambda account, *paths: False)
     postgres = Postgres(sandbox).start().wait_ready()

@@ -32,7 +32,8 @@ SETTINGS = {
 }
 
 # One process that becomes the server, so that making the cluster takes nobody else's time. The rename makes a cluster
-# complete or absent, also when a first start was killed in the middle.
+# complete or absent, also when a first start was killed in the middle; of that, the setting keeps (all but a moment's)
+# shared memory out of /dev/shm, as `SETTINGS` does for the server.
 _SCRIPT = """
 set -e
 bin=$1 home=$2
@@ -40,7 +41,8 @@ shift 2
 if [ ! -d "$home/data" ]; then
     rm -rf "$home/new"
     "$bin/initdb" --pgdata="$home/new" --username=postgres --pwfile="$home/password" --auth=password \\
-        --encoding=UTF8 --no-locale --no-sync --wal-segsize=1 --no-instructions --set scram_iterations=1
+        --encoding=UTF8 --no-locale --no-sync --wal-segsize=1 --no-instructions --set scram_iterations=1 \\
+        --set dynamic_shared_memory_type=mmap
     mv "$home/new" "$home/data"
 fi
 exec "$bin/postgres" -D "$home/data" "$@"
