@@ -46,7 +46,7 @@ def cells_of(one):
             "total: p95|46.1 ms|55.9 ms|+26.3 % (+19.8 to +32.7)|+10.0 %|+16 %|12,040 + 11,980|regressed|✗",
         ),
         (FAILURES, "total: failed|0 %|0 %|+0.00 points (-0.04 to +0.03)|+1.00 points|+1.04 points|…|unchanged|✓"),
-        (CPU, "total: cpu time|0.980 ms|1.00 ms|+2.4 % (-1.3 to +6.2)|+10.0 %|+16 %|…|unchanged|✓"),
+        (CPU, "total: cpu|0.980 ms|1.00 ms|+2.4 % (-1.3 to +6.2)|+10.0 %|+16 %|…|unchanged|✓"),
         (SOLD, "units_sold: count|0.031|0.033|+0.002 (-0.003 to +0.006)|+0.02|–|…|unchanged|✓"),  # noqa: RUF001
         (
             UNSURE,

@@ -17,7 +17,7 @@ from tailgate.reports.record import changes_of, checks_of, report_document, repo
 from tailgate.reports.summary import render_markdown
 from tailgate.reports.terminal import render_run, render_summary
 from tailgate.reports.text import cell_width
-from tests.unit.change_examples import ALIKE, ALL, CPU, FACTS, MARKED, SLOWER, UNSURE, change, duet
+from tests.unit.change_examples import ALIKE, ALL, CPU, FACTS, FAILURES, MARKED, SLOWER, UNSURE, change, duet
 from tests.unit.judged_examples import beyond, check, judged
 
 VALIDATOR = jsonschema.Draft202012Validator(report_schema())
@@ -33,7 +33,7 @@ duet       main (1a2b3c4) -> working tree (5d6e7f8, with uncommitted changes)
 
 compared                baseline  candidate  change                    outcome
 total: p95               46.1 ms    55.9 ms  +26.3 % (+19.8 to +32.7)  regressed
-total: cpu time         0.980 ms    1.00 ms  +2.4 % (-1.3 to +6.2)     unchanged
+total: cpu              0.980 ms    1.00 ms  +2.4 % (-1.3 to +6.2)     unchanged
 GET Get_All…ducts: p95   46.3 ms    56.4 ms  +25.3 % (+18.9 to +31.9)  slower
 
 others     not told apart: GET Search_By_Category, GET Health
@@ -54,14 +54,22 @@ duet       main (1a2b3c4) -> working
              on the same cores, 41 %
              busy
 
-compared         outcome
-total: p95       regressed
-total: cpu time  unchanged
+compared    outcome
+total: p95  regressed
+total: cpu  unchanged
 """
 
 
 def text_of(run, width=80, **options):
     return "\n".join(render_run(run_record(run), width, **options)) + "\n"
+
+
+def test_eighty_columns_have_room_for_both_values_of_the_usual_rules():
+    unsure = replace(CPU, outcome=Outcome.INCONCLUSIVE)
+    lines = text_of(duet(SLOWER, unsure, replace(FAILURES, low=-0.0032, high=0.0034))).splitlines()
+
+    assert "compared       baseline  candidate  change                         outcome" in lines
+    assert "total: failed       0 %        0 %  +0.00 points (-0.32 to +0.34)  unchanged" in lines
 
 
 # Record
@@ -307,7 +315,7 @@ def test_a_reviewer_reads_the_outcome_then_who_was_compared_then_the_changes():
     )
     assert [line.split(" | ")[0] + " | " + line.split(" | ")[-2] for line in blocks[4].splitlines()[2:]] == [
         "| total: p95 | regressed",
-        "| total: cpu time | unchanged",
+        "| total: cpu | unchanged",
         "| GET Get_All_Products: p95 | slower",
     ]
     assert blocks[5].startswith("_change_: with the interval")
@@ -320,7 +328,7 @@ def test_a_duet_that_passed_shows_what_it_found():
     text = render_markdown([run_record(duet(CPU, verdict=Verdict.PASS))])
 
     assert "### ✅ checkout: 1 comparison, none regressed\n\nmain (1a2b3c4) -&gt; working tree" in text
-    assert text.index("| total: cpu time |") < text.index("<details>")
+    assert text.index("| total: cpu |") < text.index("<details>")
 
 
 def test_nothing_that_names_a_build_becomes_markup():

@@ -23,8 +23,8 @@ from tailgate.reports.text import NO_FIGURE, Style
 TITLES = ("compared", "baseline", "candidate", "change", "limit", "fails from", "samples", "outcome", "")
 """Of the columns of a table of changes; ``fails from`` is what would have failed in four of five such duets."""
 
-_WORDS = {"failure_ratio": "failed", "cpu_ms": "cpu time", "count": "count"}
-"""Shorter than those of sentences; all are per request."""
+_WORDS = {"failure_ratio": "failed", "cpu_ms": "cpu", "count": "count"}
+"""Shorter than those of sentences, so that 80 columns have room for the baseline; all are per request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
