@@ -136,7 +136,7 @@ class _Comparing:
 
         A rare one hardly moves what all requests do together, and a build in which it is broken must not pass.
         """
-        asked = {change.subject for change in changes if change.rule.metric == "failure_ratio"}
+        asked = {one.subject for one in changes if one.rule.metric == "failure_ratio" and one.window == TOTAL}
         windows = self._time.windows()
         for key in self._time.keys:
             base, candidate = self._time.arms(key)

@@ -228,6 +228,23 @@ def test_a_broken_request_that_a_rule_names_is_told_once():
     assert [(change.subject, change.rule, change.outcome) for change in found] == [("POST Buy", asked, REGRESSED)]
 
 
+def test_a_request_that_is_broken_in_another_stage_than_its_rule_is_about_is_found():
+    def in_two_stages(arm):
+        stages = (Stage(name="calm", duration_s=3.0), Stage(name="rush", duration_s=28.0))
+        return with_run(arm, stages=stages, users_reached=(0, 0))
+
+    def broken_in_rush(arm):
+        is_hit = (arm.run.samples.start_s >= 3) & (arm.run.samples.key_index == 1)
+        return with_samples(arm, outcome=np.where(is_hit, Ended.FAILURE, Ended.SUCCESS).astype(np.uint8))
+
+    asked = rule("failure_ratio", kind="request", subject="Buy", stage="calm", max_change=0.01)
+
+    in_calm, over_all = judging(compare(of_candidate(in_both_arms(play(), in_two_stages), broken_in_rush), asked))
+
+    assert (in_calm.window, in_calm.candidate) == ("calm", 0.0)
+    assert (over_all.subject, over_all.window, over_all.outcome) == ("POST Buy", TOTAL, REGRESSED)
+
+
 def test_a_pattern_makes_a_change_for_each_request():
     found = judging(
         compare(play(), rule(kind="request", subject="*"), rule("failure_ratio", kind="request", subject="Home"))
