@@ -15,7 +15,7 @@ from tailgate.duet_validity import find_duet_reasons
 from tailgate.engine import run_duet
 from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.percentiles import percentile
-from tailgate.reports.progress import Progress
+from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
 from tailgate.stack.builds import named_failures
 from tailgate.stack.cores import pinned, share_cores, usable_cores
@@ -164,7 +164,7 @@ class _DuetMonitor:
         self._title = title
         self._base, self._candidate = base, candidate
         self._mark_at_s = 0.0
-        self._seen = (0.0, 0)
+        self._throughput = Throughput()
 
     def on_progress(self, live: LiveDuet) -> None:
         """Show the progress, and read the meters when it is time."""
@@ -177,14 +177,10 @@ class _DuetMonitor:
     def _progress(self, live: LiveDuet) -> Progress:
         arms = (live.base, live.candidate)
         latencies = live.candidate.log.recent_latencies_ms(_RECENT)
-        sent = sum(len(arm.log) for arm in arms)
-        elapsed_s, sent_before = self._seen
-        passed_s = live.elapsed_s - elapsed_s
-        self._seen = (live.elapsed_s, sent)
         return Progress(
             stage=f"{self._title}/{live.stage}",
             users=sum(arm.users for arm in arms),
-            throughput_rps=(sent - sent_before) / passed_s if passed_s > 0 else 0.0,
+            throughput_rps=self._throughput.rps(live.elapsed_s, sum(len(arm.log) for arm in arms)),
             p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
             failures=sum(arm.log.failures for arm in arms),
             left_s=live.left_s,

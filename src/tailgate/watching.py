@@ -13,7 +13,7 @@ from tailgate.budget import spent_budget
 from tailgate.figures import broken_checks
 from tailgate.model import Scenario, Stage
 from tailgate.percentiles import percentile
-from tailgate.reports.progress import Progress
+from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
 from tailgate.shapes import Stress, is_open, level_at, rate_at
 
@@ -51,7 +51,7 @@ class RunMonitor:
         self._threads: dict[str, threading.Thread] = {}
         self._action_errors: list[str] = []
         self._budget_at_s = 0.0
-        self._seen = (0.0, 0)
+        self._throughput = Throughput()
 
     def on_progress(self, live: LiveRun) -> str:
         """Show the progress; return why the run has to be cut, if it has to."""
@@ -108,14 +108,10 @@ class RunMonitor:
 
     def _progress(self, live: LiveRun) -> Progress:
         latencies = live.log.recent_latencies_ms(_RECENT)
-        elapsed_s, samples = self._seen
-        passed_s = live.elapsed_s - elapsed_s
-        throughput = (len(live.log) - samples) / passed_s if passed_s > 0 else 0.0
-        self._seen = (live.elapsed_s, len(live.log))
         return Progress(
             stage=f"{self._scenario.name}/{live.stage}",
             users=live.users,
-            throughput_rps=throughput,
+            throughput_rps=self._throughput.rps(live.elapsed_s, len(live.log)),
             p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
             failures=live.log.failures,
             left_s=live.left_s,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailgate.reports.progress import Progress, render_progress
+from tailgate.reports.progress import Progress, Throughput, render_progress
 from tailgate.reports.text import cell_width
 
 
@@ -22,6 +22,17 @@ def snapshot(**changes):
 
 def test_the_line_says_where_the_run_is():
     assert render_progress(snapshot()) == "peak/hold  20 users  412/s  p95 23.1 ms  0 failed  8 s left"
+
+
+def test_the_rate_is_that_since_the_last_look_and_what_came_before_the_first_is_none():
+    throughput = Throughput()
+
+    assert [throughput.rps(*look) for look in ((0.004, 36), (0.504, 236), (0.504, 240), (2.504, 440))] == [
+        0.0,
+        400.0,
+        0.0,
+        100.0,
+    ]
 
 
 def test_nothing_measured_yet_is_a_dash():

@@ -30,6 +30,19 @@ class Progress:
     """Seconds until the last stage ends."""
 
 
+class Throughput:
+    """How fast requests come, from one look at their number to the next."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, int] | None = None
+
+    def rps(self, elapsed_s: float, requests: int) -> float:
+        """Return requests a second since the last look; 0 at the first, which sees those that users began with."""
+        before_s, before = self._seen or (elapsed_s, requests)
+        self._seen = (elapsed_s, requests)
+        return (requests - before) / (elapsed_s - before_s) if elapsed_s > before_s else 0.0
+
+
 def render_progress(snapshot: Progress, width: int = 80, *, unicode: bool = True) -> str:
     """Render one line, never wider than ``width``: ``peak/hold  20 users  412/s  p95 23.1 ms  0 failed  8 s left``.
 
