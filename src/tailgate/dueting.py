@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tailgate.announcing import ProgressLine
 from tailgate.errors import BadInput, TailgateError
 from tailgate.judging import RUNS, judge_now
 from tailgate.model import Judged, Scenario, Verdict
@@ -56,9 +57,11 @@ def perf_duet_builds(request: pytest.FixtureRequest, perf_duet_requirements: Seq
     root = request.config.rootpath
     with ExitStack() as exits:
         try:
-            builds = exits.enter_context(
-                open_builds(reference, root=root, stack=stack, requirements=perf_duet_requirements)
-            )
+            with closing(ProgressLine(request.config)) as line:
+                line.say(f"preparing the builds to compare ({reference})")  # A checkout and pip may take minutes.
+                builds = exits.enter_context(
+                    open_builds(reference, root=root, stack=stack, requirements=perf_duet_requirements)
+                )
         except BadInput as error:
             raise pytest.exit.Exception(f"--perf-duet: {error}", returncode=pytest.ExitCode.USAGE_ERROR) from None
         except TailgateError as error:

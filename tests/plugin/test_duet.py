@@ -118,6 +118,7 @@ def test_a_slower_working_tree_is_a_regression_in_every_report(project):
     write_service(project, delay_s=0.1)
     session = project.run("--perf-duet=HEAD", "-k", "long", *REPORTS)
     assert session.status == 1, session.output
+    assert "preparing the builds to compare (HEAD)" in session.output
     assert nothing_is_left(project)
 
     (run,) = session.runs
