@@ -200,7 +200,11 @@ class _Comparing:
         if counts is None:
             return nothing(rule, "the processor time of the services fell: one of them was started anew")
         settings = self._settings(rule)
-        return from_rate(rule, compare_cost(counts, settings), counts, settings, unit=1000.0)
+        change = from_rate(rule, compare_cost(counts, settings), counts, settings, unit=1000.0)
+        if change.blocks >= settings.min_blocks:
+            return change
+        # The kernel counts in steps of 10 ms: a few blocks may look alike by chance.
+        return doubt(change, [f"processor time was read over {change.blocks} blocks, {settings.min_blocks} needed"])
 
     def _settings(self, rule: RegressionRule) -> CompareSettings:
         duet = self._scenario.duet

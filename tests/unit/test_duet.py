@@ -331,6 +331,16 @@ def test_processor_time_is_compared_from_look_to_look():
     assert 0.10 < found.detectable < 0.20
 
 
+def test_a_few_looks_at_processor_time_may_be_alike_by_chance():
+    def seldom(arm):
+        return replace(arm, marks=arm.marks[::8])
+
+    found = the_change(in_both_arms(play(), seldom), CPU)
+
+    assert (found.outcome, found.blocks) == (INCONCLUSIVE, 2)
+    assert found.reasons[-1] == "processor time was read over 2 blocks, 10 needed"
+
+
 def test_processor_time_that_cannot_be_read_never_will_be():
     played = of_candidate(play(), lambda arm: replace(arm, marks=marks(31.0, cpu_per_s=None)))
 
