@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _TOPOLOGY = Path("/sys/devices/system/cpu")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreShares:
-    """Who runs where; no core is in two shares."""
+    """Who runs where, by the numbers that the system gives to threads of cores; no core is in two shares."""
 
     baseline: tuple[int, ...]
     candidate: tuple[int, ...]
@@ -28,28 +28,31 @@ class CoreShares:
         return self.baseline if name == "baseline" else self.candidate
 
 
-def share_cores(cores: Sequence[int], round_number: int) -> CoreShares | None:
+def share_cores(cores: Sequence[Sequence[int]], round_number: int) -> CoreShares | None:
     """Divide cores between the arms of a duet and the generator; None where there are too few to do so.
 
     The arms change places from one round to the next, so that no build always has the better cores.
 
     Args:
-        cores: Numbers of the cores, with those that share the most side by side, as `usable_cores` returns them.
+        cores: The threads of each core, as `usable_cores` returns them: two threads of one core are no two cores, since
+            what one of them does slows the other.
         round_number: 1 for the first.
     """
     if len(cores) < FEWEST_CORES:
         return None
     size = (len(cores) - 1) // 2
-    generator, rest = cores[: len(cores) - 2 * size], cores[len(cores) - 2 * size :]
-    arms = [tuple(rest[:size]), tuple(rest[size:])]
+    arms = [_threads(cores[-2 * size : -size]), _threads(cores[-size:])]
     if round_number % 2 == 0:
         arms.reverse()
-    return CoreShares(baseline=arms[0], candidate=arms[1], generator=tuple(generator))
+    return CoreShares(baseline=arms[0], candidate=arms[1], generator=_threads(cores[: -2 * size]))
 
 
-def usable_cores() -> tuple[int, ...]:
-    """Return the cores that this thread may run on; those that are threads of one core of the chip side by side."""
-    return tuple(sorted(os.sched_getaffinity(0), key=lambda core: (*_place(core), core)))
+def usable_cores() -> tuple[tuple[int, ...], ...]:
+    """Return the cores of the chip that this thread may run on, each as the threads of it that the system counts."""
+    found: dict[Hashable, list[int]] = {}
+    for thread in sorted(os.sched_getaffinity(0)):
+        found.setdefault(_place(thread), []).append(thread)
+    return tuple(map(tuple, found.values()))
 
 
 @contextlib.contextmanager
@@ -69,10 +72,14 @@ def pinned(cores: Sequence[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _place(core: int) -> tuple[int, int]:
-    """Return the chip and the core of it; zeros where the system does not tell, as in some virtual machines."""
-    folder = _TOPOLOGY / f"cpu{core}" / "topology"
+def _threads(cores: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(thread for core in cores for thread in core)
+
+
+def _place(thread: int) -> Hashable:
+    """Return the chip and the core of it; the thread itself where the system does not tell."""
+    folder = _TOPOLOGY / f"cpu{thread}" / "topology"
     try:
-        return int((folder / "physical_package_id").read_text()), int((folder / "core_id").read_text())
-    except (OSError, ValueError):
-        return 0, 0
+        return (folder / "physical_package_id").read_text(), (folder / "core_id").read_text()
+    except OSError:
+        return thread
