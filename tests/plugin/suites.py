@@ -180,7 +180,7 @@ class Suite:
         assert process.poll() is None, process.communicate()[0]
 
     def _environment(self) -> dict[str, str]:
-        unwanted = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COV_", "LOCUST_", "PYTHONWARNINGS")
+        unwanted = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COV_", "LOCUST_", "PYTHONWARNINGS", "TAILGATE_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         return inherited | {"TMPDIR": str(self.directory), "COLUMNS": "80", "PYTHONPATH": python_path}

@@ -86,9 +86,13 @@ def test_metrics_count_from_when_a_load_has_its_turn(suite, receiver):
 
     @pytest.mark.perf
     def test_read(load):
-        other = FileLock(turns.LOCK_PATH, thread_local=False)
-        other.acquire()
-        threading.Timer(0.5, other.release).start()
+        has_turn = threading.Event()
+        def load_something_else():
+            with FileLock(turns.LOCK_PATH):
+                has_turn.set()
+                time.sleep(0.5)
+        threading.Thread(target=load_something_else).start()
+        has_turn.wait()
         waiting_ns = time.time_ns()
         load([Reader], shape=SHAPE)
         with open("waiting_ns", "w") as file:
