@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tailgate.errors import TailgateError
-
-_LAST_PORT = 65_535
+from tailgate.parsing import read_address, read_number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,10 +117,10 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT):
+    address = read_address(text)
+    if address is None:
         raise argparse.ArgumentTypeError(f"{text!r}, wanted HOST:PORT, such as 127.0.0.1:5557")
-    return host.strip("[]"), int(port)
+    return address
 
 
 def _count(text: str) -> int:
@@ -131,10 +130,7 @@ def _count(text: str) -> int:
 
 
 def _ratio(text: str) -> float:
-    try:
-        ratio = float(text)
-    except ValueError:
-        ratio = math.nan
+    ratio = read_number(text)
     if not 0 < ratio < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r}, wanted a ratio above 0, such as 0.2 for 20 % slower")
     return ratio

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tailgate.errors import TailgateError
+from tailgate.parsing import LAST_PORT, read_number
 from tailgate.worker_options import WorkerOptions, add_worker_options, read_worker_options
 
 
@@ -44,7 +45,6 @@ class Options:
 
 
 OPTIONS = pytest.StashKey[Options]()
-_LAST_PORT = 65_535
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -206,10 +206,7 @@ def _thresholds_path(config: pytest.Config) -> Path:
 
 
 def _time_scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = math.nan
+    scale = read_number(text)
     if not 0 < scale < math.inf:
         raise pytest.UsageError(f"--perf-time-scale: {text!r}, wanted a positive number")
     return scale
@@ -217,10 +214,7 @@ def _time_scale(text: str) -> float:
 
 def _injected_ratio(config: pytest.Config) -> float:
     text = config.getoption("perf_inject")
-    try:
-        ratio = float(text)
-    except ValueError:
-        ratio = math.nan
+    ratio = read_number(text)
     if not 0 <= ratio < math.inf:
         raise pytest.UsageError(f"--perf-inject: {text!r}, wanted a ratio, 0 or more, such as 0.2 for 20 % slower")
     if ratio and config.getoption("perf_duet") is None:
@@ -232,7 +226,7 @@ def _ui_port(config: pytest.Config) -> int | None:
     text = config.getoption("perf_ui")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+    if not (text.isascii() and text.isdigit() and int(text) <= LAST_PORT):
         raise pytest.UsageError(f"--perf-ui: {text!r}, wanted a port; give paths before it, or write --perf-ui=PORT")
     return int(text)
 

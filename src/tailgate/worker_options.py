@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-_LAST_PORT = 65_535
+from tailgate.parsing import read_address, read_number
+
 _MOST_WORKERS = 1000
 DEFAULT_BIND = "127.0.0.1:5557"
 """Locust's own port."""
@@ -110,17 +111,14 @@ def _count(option: str, text: str) -> int:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT):
+    address = read_address(text)
+    if address is None:
         raise pytest.UsageError(f"--perf-bind: {text!r}, wanted HOST:PORT, such as {DEFAULT_BIND} or 0.0.0.0:5557")
-    return host.strip("[]"), int(port)
+    return address
 
 
 def _timeout_s(text: str | None) -> float:
-    try:
-        timeout_s = DEFAULT_TIMEOUT_S if text is None else float(text)
-    except ValueError:
-        timeout_s = math.nan
+    timeout_s = DEFAULT_TIMEOUT_S if text is None else read_number(text)
     if not 0 < timeout_s < math.inf:
         raise pytest.UsageError(f"--perf-workers-timeout: {text!r}, wanted a positive number of seconds")
     return timeout_s
