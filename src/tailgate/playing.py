@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tailgate.announcing import ProgressLine
@@ -14,12 +13,12 @@ from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_deci
 from tailgate.duet_validity import find_duet_reasons
 from tailgate.engine import run_duet
 from tailgate.model import Change, DuetFacts, Scenario
-from tailgate.percentiles import percentile
 from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
 from tailgate.stack.builds import named_failures
 from tailgate.stack.cores import pinned, share_cores, usable_cores
 from tailgate.turns import machine_turn
+from tailgate.watching import recent_p95_ms
 
 if TYPE_CHECKING:
     import pytest
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 MARK_EVERY_S = 2.0
 """How often processor time and counters are read; the kernel counts processor time in steps of 10 ms."""
-_RECENT = 500
-"""The live p95 is over this many last requests."""
 
 
 @dataclass(slots=True)
@@ -176,12 +173,11 @@ class _DuetMonitor:
 
     def _progress(self, live: LiveDuet) -> Progress:
         arms = (live.base, live.candidate)
-        latencies = live.candidate.log.recent_latencies_ms(_RECENT)
         return Progress(
             stage=f"{self._title}/{live.stage}",
             users=sum(arm.users for arm in arms),
             throughput_rps=self._throughput.rps(live.elapsed_s, sum(len(arm.log) for arm in arms)),
-            p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
+            p95_ms=recent_p95_ms(live.candidate.log),
             failures=sum(arm.log.failures for arm in arms),
             left_s=live.left_s,
         )

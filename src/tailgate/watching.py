@@ -15,6 +15,7 @@ from tailgate.model import Scenario, Stage
 from tailgate.percentiles import percentile
 from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
+from tailgate.samples import SampleLog
 from tailgate.shapes import Stress, is_open, level_at, rate_at
 
 if TYPE_CHECKING:
@@ -107,15 +108,20 @@ class RunMonitor:
         return not isinstance(self._shape, Stress) or not broken_checks(so_far(), self._scenario, stage)
 
     def _progress(self, live: LiveRun) -> Progress:
-        latencies = live.log.recent_latencies_ms(_RECENT)
         return Progress(
             stage=f"{self._scenario.name}/{live.stage}",
             users=live.users,
             throughput_rps=self._throughput.rps(live.elapsed_s, len(live.log)),
-            p95_ms=percentile(latencies, Fraction(95, 100)) if latencies.size else None,
+            p95_ms=recent_p95_ms(live.log),
             failures=live.log.failures,
             left_s=live.left_s,
         )
+
+
+def recent_p95_ms(log: SampleLog) -> float | None:
+    """Return the p95 of the last successes; None while there are none."""
+    latencies = log.recent_latencies_ms(_RECENT)
+    return percentile(latencies, Fraction(95, 100)) if latencies.size else None
 
 
 def _users_at(stages: Sequence[Stage], at_s: float) -> float:
