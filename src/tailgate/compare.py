@@ -18,8 +18,8 @@ import numpy as np
 from tailgate.compare_blocks import Pairs, count_failures, pair_up
 from tailgate.compare_estimators import PairedShift, PooledShift, as_ratio, paired_shift, pooled_shift, to_ratio
 from tailgate.compare_limits import exceed_verdict, share_verdict
-from tailgate.compare_quantiles import normal_quantile
-from tailgate.compare_rates import compare_cost, compare_failures, compare_shares
+from tailgate.compare_quantiles import reach_of_power
+from tailgate.compare_rates import compare_cost, compare_shares
 from tailgate.compare_values import (
     Arm,
     BlockCounts,
@@ -56,7 +56,6 @@ __all__ = [
     "ShareComparison",
     "adjust",
     "compare_cost",
-    "compare_failures",
     "compare_latency",
     "compare_names",
     "compare_shares",
@@ -69,8 +68,6 @@ __all__ = [
 FEWEST_RUNS = 8
 """A standard deviation from fewer runs is too rough to be used."""
 _LOWEST_FLOOR_RATIO = 0.005
-_POWER_Z = 0.84
-"""Normal quantile of a power of 80 %."""
 
 
 def compare_latency(
@@ -263,7 +260,7 @@ def _without_estimate(pairs: Pairs, reasons: tuple[str, ...], settings: CompareS
 def _detectable(paired: PairedShift, settings: CompareSettings) -> float:
     """Return the change that is found with a power of 80 %: the budget, the way to the bound, and 0.84 errors more."""
     half_width = paired.value - paired.bounds(settings.level / 2)[0]
-    beyond = half_width * (1 + _POWER_Z / normal_quantile(settings.level / 2))
+    beyond = half_width * reach_of_power(settings.level / 2)
     return to_ratio(math.log1p(settings.max_change_ratio) + beyond)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
 
+_POWER_Z = 0.84
+"""Normal quantile of a power of 80 %."""
 _SMALLEST = 1e-300
 """Stands for zero in Lentz's method, which divides by it."""
 
@@ -67,6 +69,15 @@ def _fraction(x: float, a: float, b: float) -> float:
         if abs(c * d - 1) < 1e-14:  # noqa: PLR2004 - next to what a float can tell
             return value
     raise ArithmeticError(f"the incomplete beta function did not converge at x={x}, a={a}, b={b}")
+
+
+def reach_of_power(level: float) -> float:
+    """Return how many times the way from an estimate to its bound at ``level`` a change needs beyond a limit.
+
+    A change of the limit and that much more is proven to break it with a probability of 80 %: the way to the bound, and
+    0.84 standard errors.
+    """
+    return 1 + _POWER_Z / normal_quantile(level)
 
 
 def clopper_pearson(hits: float, trials: float, level: float) -> tuple[float, float]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tailgate.compare_blocks import count_failures
 from tailgate.compare_estimators import as_estimate, as_ratio, effective_samples, linearise, serial_error
 from tailgate.compare_quantiles import normal_quantile, student_quantile
 from tailgate.compare_values import (
-    Arm,
     BlockCounts,
     CompareSettings,
     Estimate,
@@ -24,7 +22,7 @@ from tailgate.compare_values import (
     why_open,
     why_too_soon,
 )
-from tailgate.model import Outcome, Window
+from tailgate.model import Outcome
 
 _FEWEST = 2
 """Blocks that it takes to see any spread."""
@@ -138,13 +136,6 @@ def compare_shares(
     change = as_estimate(shift, settings.level)
     render = _render_points if is_share else _render_difference
     return _judge(counts, base, candidate, change, rho, limit=max_change, settings=settings, render=render)
-
-
-def compare_failures(
-    base: Arm, candidate: Arm, *, rounds: Sequence[Window], max_change: float, settings: CompareSettings
-) -> RateComparison:
-    """Return the difference of the failure ratios by ``compare_shares``, in blocks of one second."""
-    return compare_shares(count_failures(base, candidate, rounds), max_change=max_change, settings=settings)
 
 
 def _rates(counts: BlockCounts) -> tuple[float | None, float | None]:

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tailgate.compare import CompareSettings, LatencyComparison, NameComparison, RateComparison
-from tailgate.compare_quantiles import normal_quantile
+from tailgate.compare_quantiles import reach_of_power
 from tailgate.compare_values import BlockCounts, Estimate
 from tailgate.model import TOTAL, Change, Outcome, RegressionRule
-
-_POWER_Z = 0.84
-"""Normal quantile of a power of 80 %."""
 
 
 def nothing(rule: RegressionRule, reason: str) -> Change:
@@ -127,7 +124,7 @@ def _detectable(rule: RegressionRule, estimate: Estimate, settings: CompareSetti
     """Return the change that is found with a power of 80 %: the limit, the way to the bound, and 0.84 errors more."""
     if not math.isfinite(estimate.at_least):
         return None
-    beyond = 1 + _POWER_Z / normal_quantile(settings.level)
+    beyond = reach_of_power(settings.level)
     if not rule.is_ratio:
         return rule.max_change + beyond * (estimate.value - estimate.at_least)
     way = math.log1p(estimate.value) - math.log1p(estimate.at_least)

@@ -10,8 +10,8 @@ from tailgate.compare import (
     CompareSettings,
     Outcome,
     compare_cost,
-    compare_failures,
     compare_shares,
+    count_failures,
 )
 from tests.unit.duet_streams import CI, stream, with_failures
 
@@ -177,7 +177,7 @@ def test_no_requests_are_inconclusive():
 def test_failures_of_arms_are_compared_by_the_second():
     whole = stream(1, CI, duration_s=30, rounds=2)
     failing = with_failures(whole.candidate, 0.05, seed=1)
-    result = compare_failures(whole.base, failing, rounds=whole.rounds, max_change=0.01, settings=SETTINGS)
+    result = compare_shares(count_failures(whole.base, failing, whole.rounds), max_change=0.01, settings=SETTINGS)
     assert result.outcome is Outcome.REGRESSED
     assert result.candidate == pytest.approx(0.05, abs=0.01)
     assert (result.blocks, result.base) == (60, 0.0)
