@@ -10,11 +10,12 @@ from tailgate import LeanHttpUser
 
 PATH = os.environ["BENCHMARK_PATH"]
 BODY = json.loads(os.environ["BENCHMARK_BODY"])
+IS_POST = os.environ["BENCHMARK_METHOD"] == "POST"
 
 
 def ask(user: Any) -> None:
     """Send one request."""
-    if os.environ["BENCHMARK_METHOD"] == "POST":
+    if IS_POST:
         user.client.post(PATH, json=BODY, name="Ask")
     else:
         user.client.get(PATH, name="Ask")

@@ -40,6 +40,9 @@ class Connection:
     the system. It is stopped only by what comes in while no request is under way.
     """
 
+    _fresh_s = 0.01
+    """How long a server has just answered."""
+
     def __init__(self, host: str, port: int, reader: AnswerReader) -> None:
         self._socket = _connect(host, port)
         self._reader = reader
@@ -58,6 +61,13 @@ class Connection:
     def is_reusable(self) -> bool:
         """Whether another request may follow."""
         return self._reader.is_reusable and not self._is_abandoned
+
+    def is_quiet(self) -> bool:
+        """Tell, without asking the system, that nothing was heard of a server that has just answered.
+
+        It may have ended the connection all the same since the loop has turned last.
+        """
+        return self._watcher.active and perf_counter() - self._idle_since_s < self._fresh_s
 
     def is_alive(self) -> bool:
         """Look whether the server has neither ended an idle connection nor said anything unasked."""
@@ -87,7 +97,10 @@ class Connection:
             while reader.answer is None:
                 if is_silence_limited:
                     alarm.allow(silence_s, "no byte from the server")
-                self._take(self._receive())
+                if data := self._receive():
+                    reader.feed(data)
+                else:
+                    reader.finish()
         except BaseException as error:
             self.is_stale = self._was_stale(error)
             self.close()
@@ -106,7 +119,7 @@ class Connection:
         while True:
             self._wait()
             try:
-                return self._receive_now()
+                return _BUFFER[: self._socket.recv_into(_BUFFER)]
             except BlockingIOError:
                 continue
 
@@ -135,7 +148,10 @@ class Connection:
                 self._wait()
                 rest = self._send_some(rest)
                 with suppress(BlockingIOError):
-                    self._take(self._receive_now())
+                    if data := self._receive_now():
+                        self._reader.feed(data)
+                    else:
+                        self._reader.finish()
         finally:
             watcher.close()
         self._is_abandoned = bool(rest)
@@ -147,12 +163,6 @@ class Connection:
             return rest
         self._sent_bytes += sent
         return rest[sent:]
-
-    def _take(self, data: bytes | memoryview) -> None:
-        if data:
-            self._reader.feed(data)
-        else:
-            self._reader.finish()
 
     def _wait(self) -> None:
         """Wait until the socket can be read, or be written to where that is watched as well."""

@@ -36,7 +36,7 @@ class Pool:
         """
         is_idempotent, is_head = method in _IDEMPOTENT, method == "HEAD"
         silence_s = self._settings.network_timeout_s
-        connection = self._take(origin)
+        connection = self._take(origin, is_retried=is_idempotent)
         if connection is not None:
             try:
                 answer = connection.exchange(request, alarm, silence_s=silence_s, is_head=is_head)
@@ -58,12 +58,15 @@ class Pool:
             while idle:
                 idle.pop().close()
 
-    def _take(self, origin: Origin) -> Connection | None:
-        """Return a kept connection that has not ended, as far as can be seen; the one that was used last."""
+    def _take(self, origin: Origin, *, is_retried: bool) -> Connection | None:
+        """Return a kept connection that has not ended, as far as can be seen; the one that was used last.
+
+        For a request that is sent again if need be, that costs a look at the system only after a while.
+        """
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.is_alive():
+            if (is_retried and connection.is_quiet()) or connection.is_alive():
                 return connection
             connection.close()
         return None

@@ -16,8 +16,8 @@ from tailgate.engine.lean.urls import Origin, Url
 Headers = dict[str, str]
 
 _DEFAULTS = {"User-Agent": "tailgate", "Accept": "*/*", "Accept-Encoding": ACCEPTED}
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-"""Methods that say so when they have no body."""
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say how long their body is also when they have none."""
 _OURS = frozenset({"content-length", "transfer-encoding"})
 _IMPOSSIBLE = re.compile(r"[\r\n\0]").search
 _is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
@@ -32,6 +32,8 @@ class Request(NamedTuple):
     headers: Headers
     """Those of this request alone; not the defaults, and not those that follow from the URL."""
     body: bytes
+    head: bytes = b""
+    """What is sent before the body, where that is written already."""
 
 
 class Heads:
@@ -42,32 +44,24 @@ class Heads:
         given = {name.lower() for name in checked}
         every = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given} | checked
         self._lines = {name.lower(): f"{name}: {value}\r\n" for name, value in every.items()}
-        self._names = frozenset(self._lines)
-        self._block = "".join(self._lines.values())
-        self._blocks = {frozenset[str](): self._block}
+        self._around = lru_cache(maxsize=256)(self._write_around)
 
     def has(self, name: str) -> bool:
         """Tell whether a header, in small letters, is sent with every request."""
-        return name in self._names
+        return name in self._lines
 
     def write(self, request: Request) -> bytes:
         """Return the head of a request as it is sent."""
-        method, url, headers, _ = request
-        if not headers:
-            return f"{method} {url.target} HTTP/1.1\r\n{_host_line(url.origin)}{self._block}\r\n".encode("latin-1")
-        names = {name.lower() for name in headers}
-        host = "" if "host" in names else _host_line(url.origin)
+        method, url, headers, *_ = request
+        has_host, block = self._around(tuple(headers))
+        host = "" if has_host else _host_line(url.origin)
         own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = f"{method} {url.target} HTTP/1.1\r\n{host}{self._block_without(names)}{own}\r\n"
-        return head.encode("latin-1")
+        return f"{method} {url.target} HTTP/1.1\r\n{host}{block}{own}\r\n".encode("latin-1")
 
-    def _block_without(self, names: set[str]) -> str:
-        replaced = self._names & names
-        block = self._blocks.get(replaced)
-        if block is None:
-            block = "".join(line for name, line in self._lines.items() if name not in replaced)
-            self._blocks[replaced] = block
-        return block
+    def _write_around(self, own: tuple[str, ...]) -> tuple[bool, str]:
+        """Return whether a request's ``own`` headers have the host, and the lines of those that they do not replace."""
+        names = {name.lower() for name in own}
+        return "host" in names, "".join(line for name, line in self._lines.items() if name not in names)
 
 
 def check_headers(headers: Mapping[str, Any]) -> Headers:
@@ -117,12 +111,6 @@ def make_body(data: Any, json_value: Any, headers: Headers) -> bytes:
     given = {name.lower() for name in headers}
     headers.update({name: value for name, value in described.items() if name.lower() not in given})
     return body
-
-
-def add_length(method: str, body: bytes, headers: Headers) -> None:
-    """Say how long the body is, where a server expects to be told."""
-    if body or method in _WITH_BODY:
-        headers["Content-Length"] = str(len(body))
 
 
 def basic_auth(user: str | bytes, password: str | bytes) -> str:

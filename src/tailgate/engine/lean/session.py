@@ -15,7 +15,7 @@ from locust.event import EventHook
 from tailgate.engine.lean.alarm import Alarm
 from tailgate.engine.lean.cookies import CookieJar
 from tailgate.engine.lean.errors import RequestError
-from tailgate.engine.lean.requests import add_length, basic_auth, check_headers, make_body
+from tailgate.engine.lean.requests import WITH_BODY, basic_auth, check_headers, make_body
 from tailgate.engine.lean.response import LeanResponse
 from tailgate.engine.lean.settings import ClientSettings
 from tailgate.engine.lean.transport import Call, Transport
@@ -141,7 +141,8 @@ class LeanSession:
         if auth is not None:
             sent["Authorization"] = basic_auth(*auth)
         body = make_body(data, json, sent) if data or json is not None else b""
-        add_length(method, body, sent)
+        if body or method in WITH_BODY:
+            sent["Content-Length"] = str(len(body))
         if params is not None:
             url = add_params(url, params)
         told: dict[str, Any] = dict(self.user.context()) if self._has_context and self.user is not None else {}
@@ -221,7 +222,6 @@ class LeanSession:
         try:
             place, answer = transport.fetch(call, alarm)
             took_s = perf_counter() - began_s
-            alarm.stop()
             content = transport.decode(answer)
         except (RequestError, OSError) as error:
             return LeanResponse(transport.complete(call.url), error=error, took_s=perf_counter() - began_s)

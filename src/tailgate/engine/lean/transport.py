@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from tailgate.engine.lean import redirects
@@ -41,6 +42,8 @@ class Transport:
         self._credentials = base.credentials
         self._settings = settings
         self._pool = Pool(settings)
+        self._place = lru_cache(maxsize=1024)(self._find_place)
+        self._bare_request = lru_cache(maxsize=1024)(self._write_bare_request)
 
     def close(self) -> None:
         """Close the connections that are open, and from now on each after its request."""
@@ -85,21 +88,33 @@ class Transport:
 
     def _request(self, call: Call) -> Request:
         method, url, headers, body, _ = call
-        if is_plain_target(url):
-            place, credentials = Url(self._origin, self._prefix + url, None), self._credentials
-        else:
-            place = parse_url(self.complete(url))
-            is_home = place.origin == self._origin
-            credentials = place.credentials or (self._credentials if is_home else None)
+        if not headers:
+            return self._bare_request(method, url)
+        place, credentials = self._place(url)
         if credentials is not None and not any(name.lower() == "authorization" for name in headers):
             headers = headers | {"Authorization": basic_auth(*credentials)}
         return Request(method, place, headers, body)
 
+    def _write_bare_request(self, method: str, url: str) -> Request:
+        """Return a request without headers of its own; it is always the same, and so is written once."""
+        place, credentials = self._find_place(url)
+        if credentials is not None:
+            return Request(method, place, {"Authorization": basic_auth(*credentials)}, b"")
+        request = Request(method, place, {}, b"")
+        return request._replace(head=self.heads.write(request))
+
+    def _find_place(self, url: str) -> tuple[Url, tuple[str, str] | None]:
+        """Return what a task calls ``url``, and the credentials that go there."""
+        if is_plain_target(url):
+            return Url(self._origin, self._prefix + url, None), self._credentials
+        place = parse_url(self.complete(url))
+        return place, place.credentials or (self._credentials if place.origin == self._origin else None)
+
     def _exchange(self, request: Request, alarm: Alarm) -> Answer:
-        method, url, _, body = request
+        method, url, _, body, _ = request
         if self.cookies:
             request = self._with_cookies(request)
-        head = self.heads.write(request)
+        head = request.head or self.heads.write(request)
         answer = self._pool.exchange(url.origin, method, head + body if body else head, alarm)
         if b"set-cookie" in answer.last:
             for name, value in answer.headers:
@@ -113,4 +128,4 @@ class Transport:
         cookies = self.cookies.header(url.origin.host, url.path, is_tls=url.origin.scheme == "https")
         if not cookies or any(name.lower() == "cookie" for name in headers):
             return request
-        return request._replace(headers=headers | {"Cookie": cookies})
+        return request._replace(headers=headers | {"Cookie": cookies}, head=b"")
