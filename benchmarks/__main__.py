@@ -16,10 +16,11 @@ import psutil
 
 from benchmarks import accuracy, arrivals, generator, memory, overhead, recording, startup, telemetry, tiers, truth
 from benchmarks.processes import BenchmarkError, say
-from benchmarks.values import Table, render_table
+from benchmarks.values import Contest, Table, render
 from tailgate import TailgateError
 
-BENCHMARKS: Mapping[str, Callable[[int], list[Table]]] = {
+Shown = list[Table] | list[Table | Contest]
+BENCHMARKS: Mapping[str, Callable[[int], Shown]] = {
     "overhead": overhead.measure,
     "recording": recording.measure,
     "accuracy": accuracy.measure,
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parse(arguments)
     command = " ".join(["python -m benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
     print(f"{command}\n{_machine()}\n")
-    tables: dict[str, list[Table]] = {}
+    tables: dict[str, Shown] = {}
     failed = []
     for name in asked.names or [name for name in BENCHMARKS if name not in LONG]:
         began_s = time.monotonic()
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"{name} could not be run: {error}")
             continue
         print(f"## {name} ({time.monotonic() - began_s:.0f} s)\n")
-        print("\n\n".join(map(render_table, tables[name])), end="\n\n", flush=True)
+        print("\n\n".join(map(render, tables[name])), end="\n\n", flush=True)
     if asked.json:
         asked.json.write_text(_document(command, tables, failed), encoding="utf-8")
     return 1 if failed else 0
@@ -84,7 +85,7 @@ def _machine() -> str:
     )
 
 
-def _document(command: str, tables: Mapping[str, Sequence[Table]], failed: Sequence[str]) -> str:
+def _document(command: str, tables: Mapping[str, Shown], failed: Sequence[str]) -> str:
     benchmarks = {name: [table.as_json() for table in some] for name, some in tables.items()}
     document = {"command": command, "machine": _machine(), "failed": list(failed), "benchmarks": benchmarks}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from itertools import product
 
 from benchmarks.contenders import OTHERS, TAILGATE, WORKERS, Ask, Contender, installed
 from benchmarks.processes import FOLDER, BenchmarkError, say, watch_told
-from benchmarks.values import Figure, Table
+from benchmarks.values import Contest, Figure, Row, Table
 from tailgate.stack import Nginx, Process, Sandbox, http_answers, wait_all_ready
 
 METHODS = ("GET", "POST")
@@ -55,17 +55,18 @@ class Proxy(Nginx):
         return tuple(sorted(entry.at_s for entry in entries))
 
 
-def measure(rounds: int) -> list[Table]:
+def measure(rounds: int) -> list[Table | Contest]:
     """Run all that are installed in turns, for each method and number of users."""
     contenders = installed({"tailgate": TAILGATE, "workers": WORKERS, **OTHERS})
-    seen = {(method, users): _contest(contenders, method, users, rounds) for method, users in product(METHODS, USERS)}
-    return [
-        _table(contenders, {users: seen[method, users] for users in USERS}, method, rounds, is_cost=is_cost)
+    seen = {(method, users): _play(contenders, method, users, rounds) for method, users in product(METHODS, USERS)}
+    contests = [
+        _contest(contenders, {users: seen[method, users] for users in USERS}, method, rounds, is_cost=is_cost)
         for method, is_cost in product(METHODS, (True, False))
     ]
+    return [*contests, Table(title="Goals", theirs="the other", figures=_goals(contenders, seen))]
 
 
-def _contest(contenders: Mapping[str, Contender], method: str, users: int, rounds: int) -> Seen:
+def _play(contenders: Mapping[str, Contender], method: str, users: int, rounds: int) -> Seen:
     """Run each once a round; the order is reversed in every second one."""
     say(f"{method}, {users} users …")
     seen: dict[str, list[Steady]] = {name: [] for name in contenders}
@@ -78,19 +79,21 @@ def _contest(contenders: Mapping[str, Contender], method: str, users: int, round
     return {name: tuple(results) for name, results in seen.items()}
 
 
-def _table(
+def _contest(
     contenders: Mapping[str, Contender], seen: Mapping[int, Seen], method: str, rounds: int, *, is_cost: bool
-) -> Table:
+) -> Contest:
     what = "Processor time a request" if is_cost else "Requests"
-    return Table(
+    return Contest(
         title=f"{what}: {method} of JSON by users without wait time, nginx before two uvicorn processes, "
         f"{rounds} rounds of {RUN_S} s",
-        theirs="the other",
-        figures=tuple(
-            _figure(one, name, users, results, is_cost=is_cost)
+        names=tuple(one.name for one in contenders.values()),
+        rows=tuple(
+            Row(
+                what=_users(users),
+                unit="µs" if is_cost else "/s",
+                values=tuple(_values(results[name], is_cost=is_cost) for name in contenders),
+            )
             for users, results in seen.items()
-            for name, one in contenders.items()
-            if name != "tailgate"
         ),
         notes=(
             "Of the generator's processes, over the requests that nginx answered meanwhile, from",
@@ -99,19 +102,29 @@ def _table(
     )
 
 
-def _figure(one: Contender, name: str, users: int, seen: Seen, *, is_cost: bool) -> Figure:
-    def values(side: str) -> tuple[float, ...]:
-        return tuple(each.cost_us if is_cost else each.rate_rps for each in seen[side])
-
-    is_goal = users in GOAL_USERS or name != "k6"
-    return Figure(
-        what=f"{users} users, {one.name}" if users > 1 else f"1 user, {one.name}",
-        unit="µs" if is_cost else "/s",
-        ours=values("tailgate"),
-        theirs=values(name),
-        most_ratio=COST_GOALS.get(name) if is_cost and is_goal else None,
-        least_ratio=RATE_GOALS.get(name) if not is_cost and is_goal else None,
+def _goals(contenders: Mapping[str, Contender], seen: Mapping[tuple[str, int], Seen]) -> tuple[Figure, ...]:
+    return tuple(
+        Figure(
+            what=f"{method}, {_users(users)}, {contenders[name].name}",
+            unit="µs" if is_cost else "/s",
+            ours=_values(results["tailgate"], is_cost=is_cost),
+            theirs=_values(results[name], is_cost=is_cost),
+            most_ratio=ratio if is_cost else None,
+            least_ratio=None if is_cost else ratio,
+        )
+        for is_cost, goals in ((True, COST_GOALS), (False, RATE_GOALS))
+        for name, ratio in goals.items()
+        for (method, users), results in seen.items()
+        if name in contenders and (users in GOAL_USERS or name != "k6")
     )
+
+
+def _values(results: tuple[Steady, ...], *, is_cost: bool) -> tuple[float, ...]:
+    return tuple(each.cost_us if is_cost else each.rate_rps for each in results)
+
+
+def _users(users: int) -> str:
+    return f"{users} users" if users > 1 else "1 user"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.contenders import OTHERS, TAILGATE, Ask, Contender, installed
 from benchmarks.processes import FOLDER, BenchmarkError, own_turn, run_quietly, say
 from benchmarks.scripted import AT_ONCE, TOOK
-from benchmarks.values import Figure, Table
+from benchmarks.values import Contest, Figure, Row, Table
 from tailgate.stack import Nginx, Process, Sandbox, http_answers, wait_all_ready
 
 RUN_S = 5
@@ -81,41 +81,38 @@ class Seen:
     answers: int
 
 
-def measure(rounds: int) -> list[Table]:
+def measure(rounds: int) -> list[Table | Contest]:
     """Let all that are installed ask both servers, at each share of what tailgate can send."""
     contenders = installed({"tailgate": TAILGATE, **OTHERS})
     with _servers() as (scripted, proxy):
-        return [
-            *_tables(contenders, scripted, "a scripted server's truth", MEDIAN_MS, rounds),
-            *_tables(contenders, proxy, "nginx's $request_time", PROXIED_MEDIAN_MS, rounds),
+        parts = [
+            *_measure(contenders, scripted, "a scripted server's truth", MEDIAN_MS, rounds),
+            *_measure(contenders, proxy, "nginx's $request_time", PROXIED_MEDIAN_MS, rounds),
         ]
+    goals = Table(title="Goals of tailgate", figures=tuple(goal for _, goal in parts))
+    return [*(contest for contest, _ in parts), goals]
 
 
-def _tables(
+def _measure(
     contenders: Mapping[str, Contender], server: Truth, what: str, median_ms: float, rounds: int
-) -> Iterator[Table]:
+) -> Iterator[tuple[Contest, Figure]]:
     saturated = _run(TAILGATE, server, Ask(url=server.url, path=AT_ONCE, users=SATURATING_USERS, run_s=RUN_S))
     most_rps = saturated.answers / RUN_S
     for share in SHARES:
         users = max(1, round(share * most_rps * MEAN_RATIO * median_ms / 1000))
         say(f"{what}, {users} users …")
-        seen = _contest(contenders, server, Ask(url=server.url, path="/", users=users, run_s=RUN_S), rounds)
-        yield Table(
+        seen = _play(contenders, server, Ask(url=server.url, path="/", users=users, run_s=RUN_S), rounds)
+        contest = Contest(
             title=f"Reported percentiles less {what}, {users} users without wait time: about {100 * share:.0f} % of "
             f"the {most_rps:,.0f} requests/s that tailgate can send it, {rounds} rounds of {RUN_S} s",
-            theirs="the other",
-            has_ratios=False,
-            figures=tuple(
-                _figure(number, quantile, seen, name, contenders[name].name)
-                for number, quantile in enumerate(QUANTILES)
-                for name in contenders
-                if name != "tailgate"
-            ),
-            notes=("Each beside the truth of its own requests. The goal is tailgate's.",),
+            names=tuple(one.name for one in contenders.values()),
+            rows=tuple(_row(number, quantile, seen) for number, quantile in enumerate(QUANTILES)),
+            notes=("Each beside the truth of its own requests.",),
         )
+        yield contest, _goal(what, users, seen)
 
 
-def _contest(contenders: Mapping[str, Contender], server: Truth, ask: Ask, rounds: int) -> dict[str, list[Seen]]:
+def _play(contenders: Mapping[str, Contender], server: Truth, ask: Ask, rounds: int) -> dict[str, list[Seen]]:
     """Run each once a round; the order is reversed in every second one."""
     seen: dict[str, list[Seen]] = {name: [] for name in contenders}
     for number in range(rounds):
@@ -136,18 +133,30 @@ def _run(contender: Contender, server: Truth, ask: Ask) -> Seen:
     return Seen(reported_ms, (float(p50_ms), float(p95_ms), float(p99_ms)), took_ms.size)
 
 
-def _figure(number: int, quantile: str, seen: Mapping[str, list[Seen]], name: str, called: str) -> Figure:
-    def off_ms(side: str) -> tuple[float, ...]:
-        return tuple(one.reported_ms[number] - one.true_ms[number] for one in seen[side])
-
-    true_ms = median(one.true_ms[number] for one in seen["tailgate"])
-    return Figure(
-        what=f"{quantile} of {true_ms:.2f} ms, {called}",
+def _row(number: int, quantile: str, seen: Mapping[str, list[Seen]]) -> Row:
+    return Row(
+        what=f"{quantile} of {_true_ms(number, seen):.2f} ms",
         unit="ms",
-        ours=off_ms("tailgate"),
-        theirs=off_ms(name),
-        most=round(max(MOST_MS, MOST_SHARE * true_ms), 3) if quantile == "p95" else None,
+        values=tuple(_off_ms(number, results) for results in seen.values()),
     )
+
+
+def _goal(what: str, users: int, seen: Mapping[str, list[Seen]]) -> Figure:
+    p95 = list(QUANTILES).index("p95")
+    return Figure(
+        what=f"p95 less {what}, {users} users",
+        unit="ms",
+        ours=_off_ms(p95, seen["tailgate"]),
+        most=round(max(MOST_MS, MOST_SHARE * _true_ms(p95, seen)), 3),
+    )
+
+
+def _true_ms(number: int, seen: Mapping[str, list[Seen]]) -> float:
+    return median(one.true_ms[number] for one in seen["tailgate"])
+
+
+def _off_ms(number: int, results: list[Seen]) -> tuple[float, ...]:
+    return tuple(one.reported_ms[number] - one.true_ms[number] for one in results)
 
 
 @contextmanager

@@ -88,19 +88,67 @@ class Table:
         }
 
 
-def render_table(table: Table) -> str:
-    """Return the table as Markdown that is readable on a terminal too: medians, ratios, goals."""
-    everything = [["", table.ours, table.theirs, "ratio", "goal", "met"], *map(_cells, table.figures)]
-    is_shown = [True, True, bool(table.theirs), bool(table.theirs) and table.has_ratios]
-    is_shown += [any(figure.goal for figure in table.figures)] * 2
-    header, *rows = [list(itertools.compress(row, is_shown)) for row in everything]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measured quantity of all who are compared."""
+
+    what: str
+    unit: str
+    """As in `Figure`."""
+    values: tuple[tuple[float, ...], ...]
+    """For each who is compared, one value a round, measured in alternation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What several who are compared did, side by side."""
+
+    title: str
+    """What was measured and how, in one line."""
+    names: tuple[str, ...]
+    """Who is compared; ourselves first."""
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader needs to understand the figures, one line each."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contest with the values of all rounds, as JSON values."""
+        return {
+            "title": self.title,
+            "notes": list(self.notes),
+            "rows": [
+                {
+                    "what": row.what,
+                    "unit": row.unit,
+                    "values": dict(zip(self.names, map(list, row.values), strict=True)),
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def render(shown: Table | Contest) -> str:
+    """Return a table as Markdown that is readable on a terminal too: medians, ratios, goals."""
+    header, *rows = _contest_cells(shown) if isinstance(shown, Contest) else _table_cells(shown)
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = [
         _line(header, widths),
         _line(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])], widths),
     ]
     lines += [_line(row, widths) for row in rows]
-    return "\n".join([f"{table.title}", "", *lines, *(["", *table.notes] if table.notes else [])])
+    return "\n".join([f"{shown.title}", "", *lines, *(["", *shown.notes] if shown.notes else [])])
+
+
+def _contest_cells(contest: Contest) -> list[list[str]]:
+    rows = [[row.what, *(_value(values, row.unit) for values in row.values)] for row in contest.rows]
+    return [["", *contest.names], *rows]
+
+
+def _table_cells(table: Table) -> list[list[str]]:
+    everything = [["", table.ours, table.theirs, "ratio", "goal", "met"], *map(_cells, table.figures)]
+    is_shown = [True, True, bool(table.theirs), bool(table.theirs) and table.has_ratios]
+    is_shown += [any(figure.goal for figure in table.figures)] * 2
+    return [list(itertools.compress(row, is_shown)) for row in everything]
 
 
 def _cells(figure: Figure) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from locust.env import Environment
 
+from tailgate.counters import Counters
 from tailgate.engine.events import RunEvents
 from tailgate.engine.recorder import Recorder
 
@@ -17,8 +18,8 @@ EVENTS = 100_000
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Return µs per event of our hook, Locust's hook with its statistics, and the recorder alone."""
-    recorder = Recorder()
+    """Return µs per event of our hook, Locust's hook with its statistics, the recorder alone, and a counter alone."""
+    recorder, counters = Recorder(), Counters()
     events = RunEvents(recorder).events
     locust_events = _locust_events()
     event = {
@@ -36,6 +37,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
         "tailgate": lambda: events.request.fire(**event),
         "locust": lambda: locust_events.request.fire(**event),
         "recorder": lambda: recorder.record(event),
+        "counter": lambda: counters.add("successful_purchases"),
         "nothing": lambda: None,
     }
     results: dict[str, list[float]] = {name: [] for name in sides}
@@ -44,7 +46,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
             results[name].append(_us_per_call(call))
     return {
         name: [us - nothing_us for us, nothing_us in zip(results[name], results["nothing"], strict=True)]
-        for name in ("tailgate", "locust", "recorder")
+        for name in ("tailgate", "locust", "recorder", "counter")
     }
 
 
