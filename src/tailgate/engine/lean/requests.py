@@ -44,7 +44,7 @@ class Heads:
         given = {name.lower() for name in checked}
         every = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given} | checked
         self._lines = {name.lower(): f"{name}: {value}\r\n" for name, value in every.items()}
-        self._around = lru_cache(maxsize=256)(self._write_around)
+        self._around = lru_cache(maxsize=16)(self._write_around)
 
     def has(self, name: str) -> bool:
         """Tell whether a header, in small letters, is sent with every request."""

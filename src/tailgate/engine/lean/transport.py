@@ -16,6 +16,9 @@ from tailgate.engine.lean.requests import Heads, Request, basic_auth
 from tailgate.engine.lean.settings import ClientSettings
 from tailgate.engine.lean.urls import Url, is_absolute, is_plain_target, parse_url
 
+_MOST_REMEMBERED = 64
+"""URLs for each user, which take less than a kilobyte each."""
+
 
 class Call(NamedTuple):
     """A request as a task wants it."""
@@ -42,8 +45,8 @@ class Transport:
         self._credentials = base.credentials
         self._settings = settings
         self._pool = Pool(settings)
-        self._place = lru_cache(maxsize=1024)(self._find_place)
-        self._bare_request = lru_cache(maxsize=1024)(self._write_bare_request)
+        self._place = lru_cache(_MOST_REMEMBERED)(self._find_place)
+        self._bare_request = lru_cache(_MOST_REMEMBERED)(self._write_bare_request)
 
     def close(self) -> None:
         """Close the connections that are open, and from now on each after its request."""
