@@ -140,6 +140,7 @@ class LeanSession:
         sent = check_headers(headers) if headers else {}
         if auth is not None:
             sent["Authorization"] = basic_auth(*auth)
+        is_alike = not sent and (self.tracker is None or not self.tracker.is_marking)
         body = make_body(data, json, sent) if data or json is not None else b""
         if body or method in WITH_BODY:
             sent["Content-Length"] = str(len(body))
@@ -149,7 +150,7 @@ class LeanSession:
         if context:
             told |= context
         return self._perform(
-            Call(method, url, sent, body, allow_redirects),
+            Call(method, url, sent, body, allow_redirects, is_alike),
             name or self.request_name or url,
             told,
             self._timeout_s if timeout is None else timeout,

@@ -17,7 +17,7 @@ from tailgate.engine.lean.settings import ClientSettings
 from tailgate.engine.lean.urls import Url, is_absolute, is_plain_target, parse_url
 
 _MOST_REMEMBERED = 64
-"""URLs for each user, which take less than a kilobyte each."""
+"""Requests for each user, which take less than a kilobyte each."""
 
 
 class Call(NamedTuple):
@@ -30,6 +30,8 @@ class Call(NamedTuple):
     body: bytes
     is_following: bool
     """Whether redirects are followed."""
+    is_alike: bool
+    """Whether its headers follow from its body, so that others probably have the same."""
 
 
 class Transport:
@@ -45,8 +47,7 @@ class Transport:
         self._credentials = base.credentials
         self._settings = settings
         self._pool = Pool(settings)
-        self._place = lru_cache(_MOST_REMEMBERED)(self._find_place)
-        self._bare_request = lru_cache(_MOST_REMEMBERED)(self._write_bare_request)
+        self._alike_request = lru_cache(_MOST_REMEMBERED)(self._write_request)
 
     def close(self) -> None:
         """Close the connections that are open, and from now on each after its request."""
@@ -90,28 +91,27 @@ class Transport:
         return decode(answer.body, b",".join(encodings).decode("latin-1"), self._settings.max_answer_bytes)
 
     def _request(self, call: Call) -> Request:
-        method, url, headers, body, _ = call
-        if not headers:
-            return self._bare_request(method, url)
-        place, credentials = self._place(url)
+        method, url, headers, body, _, is_alike = call
+        if is_alike:
+            request = self._alike_request(method, url, tuple(headers.items()))
+            return request._replace(body=body) if body else request
+        return self._make_request(method, url, headers, body)
+
+    def _write_request(self, method: str, url: str, headers: tuple[tuple[str, str], ...]) -> Request:
+        """Return a request without its body, and with its head written."""
+        request = self._make_request(method, url, dict(headers), b"")
+        return request._replace(head=self.heads.write(request))
+
+    def _make_request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Request:
+        if is_plain_target(url):
+            place, credentials = Url(self._origin, self._prefix + url, None), self._credentials
+        else:
+            place = parse_url(self.complete(url))
+            is_home = place.origin == self._origin
+            credentials = place.credentials or (self._credentials if is_home else None)
         if credentials is not None and not any(name.lower() == "authorization" for name in headers):
             headers = headers | {"Authorization": basic_auth(*credentials)}
         return Request(method, place, headers, body)
-
-    def _write_bare_request(self, method: str, url: str) -> Request:
-        """Return a request without headers of its own; it is always the same, and so is written once."""
-        place, credentials = self._find_place(url)
-        if credentials is not None:
-            return Request(method, place, {"Authorization": basic_auth(*credentials)}, b"")
-        request = Request(method, place, {}, b"")
-        return request._replace(head=self.heads.write(request))
-
-    def _find_place(self, url: str) -> tuple[Url, tuple[str, str] | None]:
-        """Return what a task calls ``url``, and the credentials that go there."""
-        if is_plain_target(url):
-            return Url(self._origin, self._prefix + url, None), self._credentials
-        place = parse_url(self.complete(url))
-        return place, place.credentials or (self._credentials if place.origin == self._origin else None)
 
     def _exchange(self, request: Request, alarm: Alarm) -> Answer:
         method, url, _, body, _ = request
