@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-_START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
-_BODY = {
-    "type": "http.response.body",
-    "body": b'{"data": [{"productID": 1, "name": "Laptop", "price": 999.99, "stock": 42}]}',
-}
+_JSON = b'{"data": [{"productID": 1, "name": "Laptop", "price": 999.99, "stock": 42}]}'
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_JSON))]
+_START = {"type": "http.response.start", "status": 200, "headers": _HEADERS}
+_BODY = {"type": "http.response.body", "body": _JSON}
 
 
 async def app(

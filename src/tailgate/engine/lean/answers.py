@@ -173,10 +173,10 @@ class AnswerReader:
 
 def _remember(data: bytes, answer: Answer) -> None:
     """Keep the head of an answer that was received in one piece, with a body of the length that it states."""
+    if answer.last.get(_LENGTH) != b"%d" % len(answer.body) or _ENCODING in answer.last:
+        return
     body_at = len(data) - len(answer.body)
-    is_whole = data.find(_END_OF_HEAD) + len(_END_OF_HEAD) == body_at <= _LONGEST_KNOWN_BYTES
-    is_stated = answer.last.get(_LENGTH) == b"%d" % len(answer.body) and _ENCODING not in answer.last
-    if is_whole and is_stated:
+    if data.find(_END_OF_HEAD) + len(_END_OF_HEAD) == body_at <= _LONGEST_KNOWN_BYTES:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         _known[data[:body_at]] = len(answer.body), answer._replace(body=b"")
