@@ -10,11 +10,12 @@ from collections import Counter
 from dataclasses import replace
 from statistics import median
 
-from locust import FastHttpUser, task
+from locust import task
 
 from benchmarks.children.accuracy import NobodyWatches
 from benchmarks.processes import USERS
 from benchmarks.telemetry import BURST_S, BURSTS
+from tailgate import LeanHttpUser
 from tailgate.engine import LoadPlan, make_plan, run_load
 from tailgate.model import Stage
 from tailgate.telemetry.delivery import Delivery
@@ -26,7 +27,7 @@ DRAIN_S = 0.2
 """The thread that exports needs less to be done with a burst."""
 
 
-class Reader(FastHttpUser):
+class Reader(LeanHttpUser):
     """Asks for the same small answer again and again, without a pause."""
 
     @task

@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psutil
-from locust import FastHttpUser, task
+from locust import task
 
 from benchmarks.children.accuracy import NobodyWatches
 from benchmarks.tiers import BURST_S, BURSTS, USERS
+from tailgate import LeanHttpUser
 from tailgate.engine import make_plan, run_load
 from tailgate.model import Stage
 
 
-class Reader(FastHttpUser):
+class Reader(LeanHttpUser):
     """Reads a part of the catalogue again and again, without a pause."""
 
     @task
