@@ -46,7 +46,7 @@ def _table(runs: Sequence[Sequence[dict[str, float]]], what: str) -> Table:
         return Figure(what=title, unit=unit, ours=ours, theirs=theirs, most_ratio=most_ratio)
 
     return Table(
-        title=f"{USERS} LeanHttpUsers without wait time, {what}, {len(runs)} rounds of {BURSTS} bursts of "
+        title=f"{USERS} FastHttpUsers without wait time, {what}, {len(runs)} rounds of {BURSTS} bursts of "
         f"{BURST_S:g} s on each side in alternation",
         ours="with telemetry",
         theirs="without",

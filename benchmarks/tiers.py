@@ -58,7 +58,7 @@ def _table(runs: list[list[dict[str, float]]], reading_us: tuple[float, ...]) ->
         return Figure(what=what, unit=unit, ours=ours, theirs=theirs, most_ratio=most_ratio)
 
     return Table(
-        title=f"{USERS} LeanHttpUsers without wait time, the product service's catalogue, {len(runs)} rounds of "
+        title=f"{USERS} FastHttpUsers without wait time, the product service's catalogue, {len(runs)} rounds of "
         f"{BURSTS} bursts of {BURST_S:g} s on each side in alternation",
         ours="told",
         theirs="not told",

@@ -10,12 +10,11 @@ from collections import Counter
 from dataclasses import replace
 from statistics import median
 
-from locust import task
+from locust import FastHttpUser, task
 
 from benchmarks.children.accuracy import NobodyWatches
 from benchmarks.processes import USERS
 from benchmarks.telemetry import BURST_S, BURSTS
-from tailgate import LeanHttpUser
 from tailgate.engine import LoadPlan, make_plan, run_load
 from tailgate.model import Stage
 from tailgate.telemetry.delivery import Delivery
@@ -27,7 +26,7 @@ DRAIN_S = 0.2
 """The thread that exports needs less to be done with a burst."""
 
 
-class Reader(LeanHttpUser):
+class Reader(FastHttpUser):
     """Asks for the same small answer again and again, without a pause."""
 
     @task

@@ -12,16 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psutil
-from locust import task
+from locust import FastHttpUser, task
 
 from benchmarks.children.accuracy import NobodyWatches
 from benchmarks.tiers import BURST_S, BURSTS, USERS
-from tailgate import LeanHttpUser
 from tailgate.engine import make_plan, run_load
 from tailgate.model import Stage
 
 
-class Reader(LeanHttpUser):
+class Reader(FastHttpUser):
     """Reads a part of the catalogue again and again, without a pause."""
 
     @task
