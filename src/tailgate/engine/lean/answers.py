@@ -73,8 +73,7 @@ class AnswerReader:
         self.received_bytes += len(data)
         if self.received_bytes > self._max_answer_bytes:
             raise AnswerTooLarge(f"the answer is longer than {self._max_answer_bytes:,} bytes")
-        is_first = self.received_bytes == len(data) and not self._is_to_head
-        first = bytes(data) if is_first else b""
+        first = bytes(data) if self.received_bytes == len(data) and not self._is_to_head else b""
         if first and self._is_known(first):
             return
         try:

@@ -24,6 +24,8 @@ _CLOSE_WAIT = 8
 """The state in which the other side has ended the connection in order."""
 _IDLE_S = 1.0
 """From then on a reset may come from something between here and the server that has forgotten the connection."""
+_FRESH_S = 0.01
+"""How long a server has just answered."""
 
 _NOT_SENT = (BlockingIOError, BrokenPipeError, ConnectionResetError)
 """Whether the socket is full or the server has left shows when it is read: so do a server's last words."""
@@ -39,9 +41,6 @@ class Connection:
     Its watcher runs from one request to the next, since to start and stop it for each answer would take two calls of
     the system. It is stopped only by what comes in while no request is under way.
     """
-
-    _fresh_s = 0.01
-    """How long a server has just answered."""
 
     def __init__(self, host: str, port: int, reader: AnswerReader) -> None:
         self._socket = _connect(host, port)
@@ -67,7 +66,7 @@ class Connection:
 
         It may have ended the connection all the same since the loop has turned last.
         """
-        return self._watcher.active and perf_counter() - self._idle_since_s < self._fresh_s
+        return self._watcher.active and perf_counter() - self._idle_since_s < _FRESH_S
 
     def is_alive(self) -> bool:
         """Look whether the server has neither ended an idle connection nor said anything unasked."""
@@ -97,10 +96,7 @@ class Connection:
             while reader.answer is None:
                 if is_silence_limited:
                     alarm.allow(silence_s, "no byte from the server")
-                if data := self._receive():
-                    reader.feed(data)
-                else:
-                    reader.finish()
+                self._take(self._receive())
         except BaseException as error:
             self.is_stale = self._was_stale(error)
             self.close()
@@ -119,7 +115,7 @@ class Connection:
         while True:
             self._wait()
             try:
-                return _BUFFER[: self._socket.recv_into(_BUFFER)]
+                return self._receive_now()
             except BlockingIOError:
                 continue
 
@@ -148,10 +144,7 @@ class Connection:
                 self._wait()
                 rest = self._send_some(rest)
                 with suppress(BlockingIOError):
-                    if data := self._receive_now():
-                        self._reader.feed(data)
-                    else:
-                        self._reader.finish()
+                    self._take(self._receive_now())
         finally:
             watcher.close()
         self._is_abandoned = bool(rest)
@@ -163,6 +156,12 @@ class Connection:
             return rest
         self._sent_bytes += sent
         return rest[sent:]
+
+    def _take(self, data: bytes | memoryview) -> None:
+        if data:
+            self._reader.feed(data)
+        else:
+            self._reader.finish()
 
     def _wait(self) -> None:
         """Wait until the socket can be read, or be written to where that is watched as well."""

@@ -34,9 +34,6 @@ def make_context(factory: Callable[[], SSLContext] | None, *, is_insecure: bool)
 class TlsConnection(Connection):
     """TLS between the socket and the HTTP of a `Connection`."""
 
-    _fresh_s = 0.0
-    """The loop does not see what was received and is not decrypted yet."""
-
     def __init__(self, host: str, port: int, reader: AnswerReader, context: SSLContext) -> None:
         super().__init__(host, port, reader)
         self._incoming, self._outgoing = MemoryBIO(), MemoryBIO()
@@ -46,6 +43,10 @@ class TlsConnection(Connection):
         except BaseException:
             self.close()
             raise
+
+    def is_quiet(self) -> bool:
+        """Never tell so: the loop does not see what was received and is not decrypted yet."""
+        return False
 
     def _shake_hands(self) -> None:
         while True:
