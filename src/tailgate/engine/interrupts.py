@@ -42,7 +42,7 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        if self._watchdog.is_alive():
+        if self._watchdog.ident is not None:  # It was started; by now it may have ended.
             self._turner.kill()
             self._watchdog.join()  # Before the handlers go: its signal must not meet somebody else's.
         for number, handler in self._before.items():

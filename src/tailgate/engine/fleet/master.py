@@ -63,7 +63,7 @@ class Master(MasterRunner):
         Raises:
             BadInput: That cannot be done.
         """
-        with _explained(host, port):
+        with self._explained(host, port):
             super().__init__(environment, host, port)
         self.seats: dict[str, Seat] = {}
         """Who is here."""
@@ -152,12 +152,12 @@ class Master(MasterRunner):
         if not seat.is_over:
             self._on_report(seat, Report(**data))
 
-
-@contextmanager
-def _explained(host: str, port: int) -> Iterator[None]:
-    """Say what is wrong with an address that cannot be used; Locust ends the process, or says less."""
-    try:
-        yield
-    except (SystemExit, RPCError, OSError) as error:
-        problem = f"--perf-bind: cannot listen on {host}:{port} for workers; give another host or port"
-        raise BadInput([problem]) from error
+    @contextmanager
+    def _explained(self, host: str, port: int) -> Iterator[None]:
+        """Say what is wrong with an address that cannot be used; Locust ends the process, or says less."""
+        try:
+            yield
+        except (SystemExit, RPCError, OSError) as error:
+            self.greenlet.kill(block=False)  # What Locust began before it tried to listen.
+            problem = f"--perf-bind: cannot listen on {host}:{port} for workers; give another host or port"
+            raise BadInput([problem]) from error
