@@ -3,7 +3,9 @@
 import signal
 from collections.abc import Iterator
 from functools import cache
+from weakref import WeakSet
 
+import gevent
 import hypothesis
 import pytest
 
@@ -30,6 +32,18 @@ def _signals_that_arrive() -> Iterator[None]:
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    """Fail a test that leaves a greenlet behind, which would go on in the tests that follow."""
+    spawned: WeakSet[gevent.Greenlet] = WeakSet()
+    gevent.Greenlet.add_spawn_callback(spawned.add)
+    yield
+    gevent.Greenlet.remove_spawn_callback(spawned.add)
+    left = [greenlet for greenlet in spawned if not greenlet.dead and greenlet.parent is gevent.get_hub()]
+    gevent.joinall(left, timeout=1)
+    assert [greenlet for greenlet in left if not greenlet.dead] == []
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

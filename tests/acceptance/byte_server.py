@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import gevent
+from gevent.pool import Pool
 from gevent.server import StreamServer
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -56,13 +57,13 @@ def say(*connections: Sequence[Say]) -> Iterator[ByteServer]:
         except OSError:
             pass  # The client left first.
 
-    streams = StreamServer(("127.0.0.1", 0), serve)
+    streams = StreamServer(("127.0.0.1", 0), serve, spawn=Pool())
     streams.start()
     server = ByteServer(f"http://127.0.0.1:{streams.server_port}", streams.server_port)
     try:
         yield server
     finally:
-        streams.stop()
+        streams.stop(timeout=0)
 
 
 def always(pieces: bytes | Sequence[bytes] = OK, then: str = "keep") -> list[Say]:
