@@ -58,6 +58,11 @@ def test_the_default_path_is_the_directory_of_the_request(request_path, path):
         ("Expires=Tue, 14 Nov 2023 22:13:30 GMT; Max-Age=5", 5.0),
         ("Expires=soon", float("inf")),
         ("Max-Age=soon", float("inf")),
+        ("Max-Age=1_0", float("inf")),
+        (f"Max-Age={'9' * 400}", float("inf")),
+        (f"Max-Age=-{'9' * 5000}", float("-inf")),
+        (f"Expires=Tue, 14 Nov {'9' * 5000} 22:13:30 GMT", float("inf")),
+        (f"Expires=Tue, 14 Nov {'9' * 400} 22:13:30 GMT", float("inf")),
     ],
 )
 def test_ends(given, seconds):

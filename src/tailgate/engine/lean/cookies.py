@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from http import cookiejar
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 _NEVER = float("inf")
+_is_seconds = re.compile(r"-?[0-9]+").fullmatch
 _http2time: Any = cookiejar.http2time  # type: ignore[attr-defined] # the type stubs leave it out
 
 
@@ -97,11 +99,13 @@ def _may_set(host: str, domain: str) -> bool:
 
 def _expiry(attributes: dict[str, str], now: float) -> float:
     """Return when a cookie expires; ``Max-Age`` counts before ``Expires``."""
+    if _is_seconds(max_age := attributes.get("max-age", "")):
+        return now + float(max_age)  # As an int, some hundred digits would be an error, and not just far away.
     try:
-        return now + int(attributes["max-age"])
-    except (KeyError, ValueError):
         expires = _http2time(attributes.get("expires", ""))
-        return _NEVER if expires is None else float(expires)
+    except ValueError:  # The same, in a year.
+        return _NEVER
+    return _NEVER if expires is None else float(expires)
 
 
 def _default_path(path: str) -> str:
