@@ -147,6 +147,7 @@ class Arm:
             self.runner.user_greenlets = Group()  # For a user that cannot be killed quit() would wait for ever.
             self.runner.quit()
         finally:
+            self.runner.greenlet.kill()  # Where a listener of test_stop kept quit() from it.
             self.close_sessions()
 
     def close_sessions(self) -> None:

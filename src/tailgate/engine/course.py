@@ -72,20 +72,25 @@ class Course:
         # First what takes a while in a large process, and must not count as a loop that somebody blocks.
         with collected(), Interrupts() as interrupts, each_message_once():
             try:
-                for arm in self._arms:
-                    arm.begin(is_interrupted=lambda: bool(interrupts.seen))
-                if self._dispatcher is not None:
-                    self._dispatcher.warm_up(is_interrupted=lambda: bool(interrupts.seen))
-                self._drive(interrupts)
-            except KeyboardInterrupt:
-                self._kill()
-                raise
+                self._play(interrupts)
             except LoopBlocked as error:
                 raise EngineError(f"what runs beside the users, such as a shape or a listener, {error}") from error
-            finally:
-                self._end()
         facts = replace(self._facts, interrupted=interrupts.seen)
         return self._with_health([(arm, arm.recorder.log.finish(), arm.with_own(facts)) for arm in self._arms])
+
+    def _play(self, interrupts: Interrupts) -> None:
+        """Begin, follow the shape, and end, whatever happens."""
+        try:
+            for arm in self._arms:
+                arm.begin(is_interrupted=lambda: bool(interrupts.seen))
+            if self._dispatcher is not None:
+                self._dispatcher.warm_up(is_interrupted=lambda: bool(interrupts.seen))
+            self._drive(interrupts)
+        except KeyboardInterrupt:
+            self._kill()
+            raise
+        finally:
+            self._end()
 
     def _drive(self, interrupts: Interrupts) -> None:
         """Follow the shape to its end, or to whatever ends it earlier."""

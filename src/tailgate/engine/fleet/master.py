@@ -36,6 +36,8 @@ class Seat:
     """Of the requests that it reported."""
     last: Report = field(default_factory=Report)
     """Its last report, without the samples."""
+    received: int = 0
+    """How many of its samples came here."""
     silent_s: float = 0.0
     """How long nothing was heard of it."""
     lost: str = ""
@@ -113,11 +115,13 @@ class Master(MasterRunner):
 
     def quit(self) -> None:
         """End it without waiting: all reports are here."""
-        self.stop(send_stop_to_client=False)
-        self.greenlet.kill(block=True)
-        context = self.server.socket.context
-        self.server.close(linger=_LINGER_MS)
-        context.term()
+        try:
+            self.stop(send_stop_to_client=False)
+        finally:
+            self.greenlet.kill(block=True)
+            context = self.server.socket.context
+            self.server.close(linger=_LINGER_MS)
+            context.term()
 
     def _guarded(self, listener: Callable[[str, Any], None]) -> Callable[..., None]:
         def listen(environment: Environment, msg: Any) -> None:
