@@ -118,6 +118,30 @@ def test_the_base_url_may_have_a_path_and_credentials(server):
         assert "authorization" not in sent(other)[1]
 
 
+@pytest.mark.parametrize(
+    ("options", "authorization"),
+    [
+        ({}, "Bearer of the class"),
+        ({"headers": {"authorization": "Bearer of the task"}}, "Bearer of the task"),
+        ({"auth": ("me", "secret")}, "Basic bWU6c2VjcmV0"),
+    ],
+)
+def test_a_header_goes_before_the_credentials_of_the_base_url(server, options, authorization):
+    defaults = {"AUTHORIZATION": "Bearer of the class"}
+    with lean_client(server.url.replace("//", "//me:p%40ss@"), default_headers=defaults) as client:
+        client.get("/", **options)
+        assert sent(server)[1]["authorization"] == authorization
+        assert client.has_header("authorization")
+
+
+def test_the_credentials_of_a_requests_own_url_go_before_a_default_header(server):
+    with lean_client(server.url, default_headers={"authorization": "Bearer of the class"}) as client:
+        client.get(server.url.replace("//", "//me:p%40ss@"))
+        assert sent(server)[1]["authorization"] == "Basic bWU6cEBzcw=="
+        client.get(server.url)
+        assert sent(server)[1]["authorization"] == "Bearer of the class"
+
+
 def test_credentials_of_one_request(client, server):
     client.get("/", auth=("me", "secret"))
     assert sent(server)[1]["authorization"] == "Basic bWU6c2VjcmV0"
@@ -133,6 +157,14 @@ def test_headers_replace_defaults_in_any_case(server):
         wanted = {"x-team": "b", "accept": "text/html", "host": "shop", "n": "1", "user-agent": "us"}
         assert sent(server)[1].items() >= wanted.items()
         assert "gone" not in sent(server)[1]
+
+
+def test_a_default_host_is_the_only_one(server):
+    with lean_client(server.url, default_headers={"host": "shop"}) as client:
+        client.get("/")
+        assert sent(server)[1]["host"] == "shop"
+        client.post("/", data="x", headers={"HOST": "other"})
+        assert sent(server)[1]["host"] == "other"
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,35 @@ def test_another_server_is_told_no_secrets():
         assert f"Host: {other.url.removeprefix('http://')}\r\n".encode() in other.requests[0]
 
 
+@pytest.mark.parametrize("own", [{}, {"authorization": "Bearer my own"}])
+def test_another_server_is_told_no_secrets_of_the_class_either(own):
+    defaults = SECRETS | {"Host": "shop"}
+    with say(always(END)) as other, say([to(f"{other.url}/")]) as server:
+        with lean_client(server.url, default_headers=defaults) as client:
+            assert client.get("/", headers=own).text == "end"
+        assert names(server.requests[0]) > {"authorization", "cookie", "proxy-authorization", "x-harmless"}
+        assert b"\r\nHost: shop\r\n" in server.requests[0]
+        assert names(other.requests[0]) == {"host", "user-agent", "accept", "accept-encoding", "x-harmless"}
+        assert f"Host: {other.url.removeprefix('http://')}\r\n".encode() in other.requests[0]
+
+
+def test_a_server_that_another_one_redirects_to_is_told_no_secrets():
+    back = []
+    with say([Say(back)]) as other, say([to(f"{other.url}/"), Say(END)]) as server:
+        back.append(to(f"{server.url}/back").pieces)
+        with lean_client(server.url, default_headers=SECRETS) as client:
+            assert client.get("/").text == "end"
+        assert server.lines == ["GET /", "GET /back"]
+        assert names(server.requests[1]) == {"host", "user-agent", "accept", "accept-encoding", "x-harmless"}
+
+
 def test_the_same_server_is_told_them_again():
-    with say([to("/2"), Say(END)]) as server, lean_client(server.url) as client:
+    with say([to("/2"), Say(END)] * 2) as server, lean_client(server.url, default_headers={"Host": "shop"}) as client:
         client.get("/", headers=SECRETS, auth=("me", "secret"))
         assert names(server.requests[0]) == names(server.requests[1])
+    with say([to("/2"), Say(END)]) as server, lean_client(server.url, default_headers=SECRETS) as client:
+        client.get("/")
+        assert names(server.requests[0]) == names(server.requests[1]) > {"authorization", "cookie"}
 
 
 def test_cookies_are_sent_back_until_they_end():
@@ -127,6 +152,15 @@ def test_cookies_are_sent_back_until_they_end():
             dict(line.split(": ", 1) for line in request.decode().split("\r\n")[1:-2]) for request in server.requests
         ]
         assert [headers.get("Cookie") for headers in sent] == [None, "b=2; a=1", "a=1", "b=2", None]
+
+
+def test_a_given_cookie_header_is_sent_instead_of_cookies_that_servers_have_set():
+    serving = say(always(answer(set_cookie="a=1")))
+    with serving as server, lean_client(server.url, default_headers={"Cookie": "given=1"}) as client:
+        for headers in ({}, {}, {"Cookie": "own=1"}):
+            client.get("/", headers=headers)
+        assert [cookies_in(request) for request in server.requests] == ["given=1", "given=1", "own=1"]
+        assert client.cookies.get("a") == "1"
 
 
 def test_each_user_has_cookies_of_its_own():

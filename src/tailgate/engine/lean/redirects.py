@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from tailgate.engine.lean.errors import InvalidUrl, RedirectError
-from tailgate.engine.lean.requests import Request
+from tailgate.engine.lean.requests import FOR_ONE_SERVER, Request
 from tailgate.engine.lean.urls import Origin, follow
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _ABOUT_BODIES = frozenset({"content-length", "content-type", "content-encoding", "content-language"})
-_FOR_ONE_HOST = frozenset({"authorization", "proxy-authorization", "cookie", "host"})
 
 
 def redirect(request: Request, status: int, location: str) -> Request:
@@ -16,7 +15,7 @@ def redirect(request: Request, status: int, location: str) -> Request:
 
     As in browsers (https://fetch.spec.whatwg.org/#http-redirect-fetch) and in ``requests``: a 301 turns a POST, a 302
     or 303 everything but a HEAD into a GET without a body; 307 and 308 change nothing. Credentials and cookies that
-    the task itself gave go to the same server only.
+    the task or its class gave go to the same server only, and not to one that redirects back to it.
 
     Raises:
         RedirectError: There is no such place.
@@ -29,7 +28,7 @@ def redirect(request: Request, status: int, location: str) -> Request:
     if (status in {302, 303} and method != "HEAD") or (status == 301 and method == "POST"):  # noqa: PLR2004 - see above
         method, body, dropped = "GET", b"", _ABOUT_BODIES
     if not _is_same_server(request.url.origin, url.origin):
-        dropped |= _FOR_ONE_HOST
+        dropped |= FOR_ONE_SERVER
     headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
     return Request(method, url, headers, body)
 

@@ -18,6 +18,8 @@ Headers = dict[str, str]
 _DEFAULTS = {"User-Agent": "tailgate", "Accept": "*/*", "Accept-Encoding": ACCEPTED}
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is also when they have none."""
+FOR_ONE_SERVER = frozenset({"authorization", "proxy-authorization", "cookie", "host"})
+"""Headers that are no other server's business: they do not follow a redirect to one."""
 _OURS = frozenset({"content-length", "transfer-encoding"})
 _IMPOSSIBLE = re.compile(r"[\r\n\0]").search
 _is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
@@ -30,7 +32,7 @@ class Request(NamedTuple):
     method: str
     url: Url
     headers: Headers
-    """Those of this request alone; not the defaults, and not those that follow from the URL."""
+    """Those of this request, and the defaults that are for one server; not those that all requests have."""
     body: bytes
     head: bytes = b""
     """What is sent before the body, where that is written already."""
@@ -43,12 +45,15 @@ class Heads:
         checked = check_headers(default_headers)
         given = {name.lower() for name in checked}
         every = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given} | checked
-        self._lines = {name.lower(): f"{name}: {value}\r\n" for name, value in every.items()}
+        by_key = {name.lower(): (name, value) for name, value in every.items()}
+        self.for_one_server = {key: by_key.pop(key) for key in list(by_key) if key in FOR_ONE_SERVER}
+        """Defaults, by their names in small letters, that are not written around a request but have to be in it."""
+        self._lines = {key: f"{name}: {value}\r\n" for key, (name, value) in by_key.items()}
         self._around = lru_cache(maxsize=16)(self._write_around)
 
     def has(self, name: str) -> bool:
         """Tell whether a header, in small letters, is sent with every request."""
-        return name in self._lines
+        return name in self._lines or name in self.for_one_server
 
     def write(self, request: Request) -> bytes:
         """Return the head of a request as it is sent."""

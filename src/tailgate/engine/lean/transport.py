@@ -44,7 +44,10 @@ class Transport:
         self.heads = Heads(settings.default_headers)
         self._origin = base.origin
         self._prefix = base.target.rstrip("/")
-        self._credentials = base.credentials
+        self._at_home = dict(self.heads.for_one_server)
+        """What the base URL's own server is told, unless the request says something else; as in `Heads`."""
+        if base.credentials is not None:
+            self._at_home.setdefault("authorization", _authorization(base.credentials))
         self._settings = settings
         self._pool = Pool(settings)
         self._alike_request = lru_cache(_MOST_REMEMBERED)(self._write_request)
@@ -104,13 +107,15 @@ class Transport:
 
     def _make_request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Request:
         if is_plain_target(url):
-            place, credentials = Url(self._origin, self._prefix + url, None), self._credentials
+            place, added = Url(self._origin, self._prefix + url, None), self._at_home
         else:
             place = parse_url(self.complete(url))
-            is_home = place.origin == self._origin
-            credentials = place.credentials or (self._credentials if is_home else None)
-        if credentials is not None and not any(name.lower() == "authorization" for name in headers):
-            headers = headers | {"Authorization": basic_auth(*credentials)}
+            added = self._at_home if place.origin == self._origin else self.heads.for_one_server
+            if place.credentials is not None:
+                added = added | {"authorization": _authorization(place.credentials)}
+        if added:
+            given = {name.lower() for name in headers}
+            headers = dict(pair for key, pair in added.items() if key not in given) | headers
         return Request(method, place, headers, body)
 
     def _exchange(self, request: Request, alarm: Alarm) -> Answer:
@@ -132,3 +137,7 @@ class Transport:
         if not cookies or any(name.lower() == "cookie" for name in headers):
             return request
         return request._replace(headers=headers | {"Cookie": cookies}, head=b"")
+
+
+def _authorization(credentials: tuple[str, str]) -> tuple[str, str]:
+    return "Authorization", basic_auth(*credentials)

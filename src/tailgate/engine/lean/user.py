@@ -53,7 +53,7 @@ class LeanHttpUser(User, RestMixin[Any]):
     ssl_context_factory: Callable[[], SSLContext] | None = None
     """Makes the TLS context of all users of the class, such as one with another authority or a client certificate."""
     default_headers: Mapping[str, str] | None = None
-    """Sent with every request."""
+    """Sent with every request; credentials, cookies and ``Host`` are not sent on by a redirect to another server."""
 
     client: LeanSession
 
