@@ -79,7 +79,7 @@ class Transport:
             location = answer.last.get(b"location")
             if location is None:
                 return request.url, answer
-            request = redirects.redirect(request, answer.status, location.decode("latin-1"))
+            request = redirects.redirect(request, answer.status, _text_of(location))
         raise RedirectError(f"redirected more than {self._settings.max_redirects} times, at last to {request.url}")
 
     def decode(self, answer: Answer) -> bytes:
@@ -137,6 +137,14 @@ class Transport:
         if not cookies or any(name.lower() == "cookie" for name in headers):
             return request
         return request._replace(headers=headers | {"Cookie": cookies}, head=b"")
+
+
+def _text_of(location: bytes) -> str:
+    """Return what a server meant that left a URL unquoted, as browsers guess it."""
+    try:
+        return location.decode()
+    except UnicodeDecodeError:
+        return location.decode("latin-1")
 
 
 def _authorization(credentials: tuple[str, str]) -> tuple[str, str]:
