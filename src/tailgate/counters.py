@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 
 class Counters:
     """Named counts of one run: ``self.counters.add("successful_purchases")``.
@@ -14,8 +16,12 @@ class Counters:
         self._counts: dict[str, int] = {}
 
     def add(self, name: str, count: int = 1) -> None:
-        """Add ``count`` to the counter ``name``, which begins at 0."""
-        self._counts[name] = self._counts.get(name, 0) + count
+        """Add ``count`` to the counter ``name``, which begins at 0.
+
+        Raises:
+            TypeError: ``count`` is no whole number.
+        """
+        self._counts[name] = self._counts.get(name, 0) + index(count)
 
     def as_dict(self) -> dict[str, int]:
         """Return all counts by name."""

@@ -1,5 +1,7 @@
 """Counters of one run."""
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +24,16 @@ def test_adding_nothing_makes_a_counter_known():
     counters.add("retries", 0)
 
     assert counters.as_dict() == {"retries": 0}
+
+
+def test_only_whole_numbers_are_counted():
+    counters = Counters()
+
+    counters.add("retries", np.int64(2))
+    with pytest.raises(TypeError):
+        counters.add("retries", 0.5)
+
+    assert repr(counters.as_dict()) == "{'retries': 2}"
 
 
 def test_two_runs_count_apart():
