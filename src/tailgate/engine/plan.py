@@ -6,7 +6,7 @@ import copy
 import inspect
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,6 +41,20 @@ class Level:
     users: int
     user_classes: tuple[type[User], ...] | None = None
     """The only classes to start users of now, beside the users that are there; None allows all."""
+
+    def names_among(self, known: Collection[str]) -> list[str] | None:
+        """Return the names of ``user_classes``; None if all are allowed.
+
+        Raises:
+            BadInput: Some are not among the names of the run's classes.
+        """
+        if self.user_classes is None:
+            return None
+        names = sorted({cls.__name__ for cls in self.user_classes})
+        if unknown := [name for name in names if name not in known]:
+            of_run = ", ".join(known)
+            raise BadInput([f"shape: tick() asks for users of {', '.join(unknown)}; the classes of this run: {of_run}"])
+        return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

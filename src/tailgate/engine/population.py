@@ -15,7 +15,6 @@ from tailgate.engine.context import KILL_PATIENCE_S, RunContext
 from tailgate.engine.plan import Level, allocate
 from tailgate.engine.shares import WHOLE, Owners, Share
 from tailgate.engine.users import is_alive
-from tailgate.errors import BadInput
 
 
 class Population:
@@ -87,12 +86,9 @@ class Population:
         self._context.end_helpers(0.0)
 
     def _shares(self, level: Level) -> tuple[dict[str, float], dict[str, int]]:
-        if level.user_classes is None:
+        allowed = level.names_among(self._classes)
+        if allowed is None:
             return self._weights, self._fixed
-        allowed = {cls.__name__ for cls in level.user_classes}
-        if unknown := sorted(allowed - self._classes.keys()):
-            known = ", ".join(self._classes)
-            raise BadInput([f"shape: tick() asks for users of {', '.join(unknown)}; the classes of this run: {known}"])
         return (
             {name: weight for name, weight in self._weights.items() if name in allowed},
             {name: count for name, count in self._fixed.items() if name in allowed},

@@ -9,7 +9,7 @@ from tailgate.engine.context import KILL_PATIENCE_S
 from tailgate.engine.fleet.master import Master
 from tailgate.engine.fleet.wire import LEVEL, STOP
 from tailgate.engine.fleet.workers import Workers
-from tailgate.engine.plan import Level
+from tailgate.engine.plan import Level, LoadPlan
 
 _SLACK_S = 5.0
 """What a worker may take beside what its users may."""
@@ -18,13 +18,14 @@ _SLACK_S = 5.0
 class RemoteUsers:
     """What ``Population`` is for users of this process."""
 
-    def __init__(self, master: Master, workers: Workers, *, stop_timeout_s: float, look: Callable[[], None]) -> None:
+    def __init__(self, master: Master, workers: Workers, plan: LoadPlan, *, look: Callable[[], None]) -> None:
         """Set it up; ``look`` finds workers that are lost."""
+        self._classes = [cls.__name__ for cls in plan.user_classes]
         self._master = master
         self._workers = workers
         self._look = look
         # A user may take this long to answer and another time to be killed; so may what it left behind.
-        self._patience_s = 2 * (stop_timeout_s + KILL_PATIENCE_S) + _SLACK_S
+        self._patience_s = 2 * (plan.stop_timeout_s + KILL_PATIENCE_S) + _SLACK_S
         self._level: Level | None = None
 
     @property
@@ -38,11 +39,15 @@ class RemoteUsers:
         return sum(seat.last.unstoppable for seat in self._master.seats.values())
 
     def move_to(self, level: Level) -> None:
-        """Have every worker bring its share of the users to ``level``."""
+        """Have every worker bring its share of the users to ``level``.
+
+        Raises:
+            BadInput: As for ``Population``.
+        """
         if level == self._level:
             return
         self._level = level
-        classes = None if level.user_classes is None else [cls.__name__ for cls in level.user_classes]
+        classes = level.names_among(self._classes)
         self._master.tell(LEVEL, {"stage": level.stage, "users": level.users, "user_classes": classes})
 
     def stop_all(self) -> None:
