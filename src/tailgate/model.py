@@ -304,6 +304,11 @@ def _exact(number: float) -> str:
     return f"{number:,.12g}"
 
 
+def printable(text: str) -> str:
+    """Return a text that fits UTF-8, and what carries it: no lone surrogates, as file names may hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def count_of(number: int, noun: str) -> str:
     """Return the number with its noun: ``1 user``, ``1,200 users``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

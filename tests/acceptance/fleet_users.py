@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import gevent
+import numpy as np
 from locust import FastHttpUser, HttpUser, LoadTestShape, constant, events, task
 from locust.exception import StopUser
 from locust.runners import WorkerRunner
 
 from tailgate import LeanHttpUser
+from tailgate.engine.fleet.wire import REPORT
 
 
 class Visitor(FastHttpUser):
@@ -42,21 +45,15 @@ class Lean(LeanHttpUser):
 
 
 class Patient(HttpUser):
-    """Asks what never answers, what answers late, and what fails."""
-
-    @task
-    def fail(self):
-        self.client.get("/status/500", name="Fail")
-
-    @task
-    def wait(self):
-        self.client.get("/hang", name="Hang")
-
-    @task
-    def forget(self):
-        self.client.get("/forgotten", name="Forget", catch_response=True)
+    """Asks what fails, what it forgets to judge, and what never answers."""
 
     wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        self.client.get("/status/500", name="Fail")
+        self.client.get("/forgotten", name="Forget", catch_response=True)
+        self.client.get("/hang", name="Hang")
 
 
 class Hanging(HttpUser):
@@ -88,10 +85,49 @@ class Stopper(FastHttpUser):
         self.environment.runner.quit()
 
 
+class Odd(FastHttpUser):
+    """Has texts and numbers that are no plain ones."""
+
+    wait_time = constant(0.02)
+
+    @task
+    def visit(self):
+        self.client.get("/x", name="Visit \udc80")
+        self.counters.add("visits", np.int64(1))
+        raise ValueError("\udc81")
+
+
+class Lossy(FastHttpUser):
+    """Loses a report."""
+
+    wait_time = constant(0.02)
+
+    def on_start(self):
+        runner = self.environment.runner
+        send = runner.send_message
+
+        def lose_one(kind, data):
+            if kind == REPORT and data["columns"]["outcome"] and not data["keys"]:
+                runner.send_message = send
+            else:
+                send(kind, data)
+
+        runner.send_message = lose_one
+
+    @task
+    def visit(self):
+        self.client.get("/x", name="Visit")
+
+
 class Triangle(LoadTestShape):
     def tick(self):
         elapsed_s = self.get_run_time()
         return None if elapsed_s > 0.8 else (4 if elapsed_s < 0.4 else 1, 100)
+
+
+class Strangers(LoadTestShape):
+    def tick(self):
+        return 2, 100, [Unlucky]
 
 
 class Telling(FastHttpUser):
@@ -116,6 +152,7 @@ def _register(runner, **_):
 @events.test_stop.add_listener
 def _tell(environment, **_):
     if isinstance(environment.runner, WorkerRunner):
+        gevent.sleep(0.1)  # As one that tidies up: longer than from one look of the worker to the next.
         environment.runner.send_message("pid", environment.runner.worker_index)
 
 

@@ -39,7 +39,7 @@ def stop_test():
 )
 def test_what_a_listener_raises_to_end_a_test_is_raised(server, at_the_end, load, listener, error):
     at_the_end(listener)
-    with pytest.raises(error, match="the shop is not tidy|no more"):
+    with pytest.raises(error, match=r"the shop is not tidy|no more"):
         load([Visitor], server.url, hold(1, 0.1))
 
 

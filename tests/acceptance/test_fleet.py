@@ -8,11 +8,12 @@ import pytest
 from tailgate import Arrivals, Stage, Stages
 from tailgate.dispersion import index_of_dispersion
 from tailgate.engine.run import SEED
+from tailgate.errors import BadInput
 from tailgate.shapes import arrival_times
 from tests.acceptance import fleet_users
-from tests.acceptance.engine_runs import Watch
+from tests.acceptance.engine_runs import Watch, run
 from tests.acceptance.fleet_runs import reasons_of, run_in_workers
-from tests.acceptance.fleet_users import Blocking, Hanging, Lean, Patient, Triangle, Unlucky, Visitor
+from tests.acceptance.fleet_users import Blocking, Hanging, Lean, Odd, Patient, Strangers, Triangle, Unlucky, Visitor
 
 pytest_plugins = ["tests.acceptance.engine_fixtures"]
 
@@ -89,6 +90,19 @@ def test_a_locust_shape_moves_the_users_of_all_workers(server):
     assert result.users_reached == (4,)
     assert result.stages[0].users == 4
     assert 0.7 < result.duration_s < 2
+
+
+def test_a_shape_that_asks_for_strangers_is_refused(server):
+    with pytest.raises(BadInput, match=r"tick\(\) asks for users of Unlucky; the classes of this run: Visitor"):
+        run_in_workers([Visitor], server.url, Strangers)
+
+
+@pytest.mark.parametrize("load", [run, run_in_workers])
+def test_odd_texts_and_numbers_are_told_as_well_as_can_be(server, load):
+    result = load([Odd], server.url)
+    assert len(result.samples) == server.count == result.counters["visits"]
+    (error,) = result.facts.task_exceptions
+    assert (error.error, error.count) == (r"ValueError: \udc81", server.count)
 
 
 def test_what_a_stage_measured_is_there_when_it_is_over(server):

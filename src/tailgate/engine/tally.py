@@ -6,7 +6,7 @@ from collections import Counter
 
 from locust.contrib.fasthttp import LocustBadStatusCode
 
-from tailgate.model import ErrorCount
+from tailgate.model import ErrorCount, printable
 
 _MOST_KINDS = 200
 """Kinds that are told apart; a service that puts a new id into each message must not fill the memory."""
@@ -22,7 +22,8 @@ class Tally:
 
     def add(self, where: str, error: BaseException | str, count: int = 1) -> None:
         """Count one error, or ``count`` of the same; where there are too many kinds already, as one of the others."""
-        key = (where, _text_of(error)[:_LONGEST_TEXT])
+        where = printable(where)
+        key = (where, printable(_text_of(error))[:_LONGEST_TEXT])
         if key not in self._counts and len(self._counts) >= _MOST_KINDS:
             key = (where, "other errors")
         self._counts[key] += count

@@ -23,6 +23,7 @@ from tailgate.model import (
     RegressionRule,
     Severity,
     Threshold,
+    printable,
 )
 
 SCHEMA_VERSION = 1
@@ -196,8 +197,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Real):
         finite = _finite(value)  # type: ignore[arg-type]
         return finite if finite is None or isinstance(finite, int) else _round(finite)
-    # A lone surrogate, as file names may hold, fits neither UTF-8 nor the channel between pytest-xdist's processes.
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable(str(value))
 
 
 def _round(value: float) -> float:

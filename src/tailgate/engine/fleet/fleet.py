@@ -56,7 +56,7 @@ class Fleet(Arm):
 
     def _make_users(self, plan: LoadPlan, share: float) -> RemoteUsers:
         del share
-        return RemoteUsers(self._master, self._workers, stop_timeout_s=plan.stop_timeout_s, look=self._look)
+        return RemoteUsers(self._master, self._workers, plan, look=self._look)
 
     @property
     def _seats(self) -> Sequence[Seat]:
@@ -158,10 +158,15 @@ class Fleet(Arm):
                 self._workers.kill(seat.name)  # it must not wake up and go on
 
     def _on_report(self, seat: Seat, report: Report) -> None:
-        """Record what a worker did since its last report."""
+        """Record what a worker did since its last report, unless one between the two is missing."""
         recorder = self.recorder
+        seat.received += len(report.columns.get("outcome", b""))
+        if missing := report.samples - seat.received:
+            seat.lost = f"worker {seat.name} could not report {count_of(missing, 'request')}; its log tells why"
+            return
         seat.keys.extend((method, name) for method, name in report.keys)
-        recorder.log.extend(seat.keys, report.columns)
+        if report.columns:
+            recorder.log.extend(seat.keys, report.columns)
         recorder.sends.extend(report.sends_s, report.send_lags_ms)
         _add(recorder.failures, report.errors)
         _add(recorder.user_deaths, report.user_deaths)

@@ -22,6 +22,7 @@ from tailgate.engine.probe import HealthProbe
 from tailgate.engine.tally import Tally
 from tailgate.engine.users import find_problems
 from tailgate.errors import BadInput
+from tailgate.model import printable
 from tailgate.shapes import is_open
 
 
@@ -187,9 +188,9 @@ class Part:
 
     def _new_keys(self) -> list[tuple[str, str]]:
         pairs = self._recorder.log.pairs
-        new = list(pairs[self._told_keys :])
+        new = pairs[self._told_keys :]
         self._told_keys = len(pairs)
-        return new
+        return [(printable(str(method)), printable(str(name))) for method, name in new]
 
     def _new(self, kind: str, tally: Tally) -> list[Count]:
         counts = tally.counts

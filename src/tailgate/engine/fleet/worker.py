@@ -31,6 +31,7 @@ from tailgate.engine.fleet.wire import (
     REPORT,
     STOP,
     Orders,
+    Report,
     greet,
     message_of,
 )
@@ -41,6 +42,8 @@ MASTER_SILENT_AFTER_S = 15.0
 REPORT_EVERY_S = 0.25
 _TICK_S = 0.05
 _REFUSED = 3
+_LINGER_MS = 1000
+"""How long last messages may take to leave."""
 
 
 def work(host: str, port: int, *, name: str, is_once: bool) -> int:
@@ -79,11 +82,10 @@ class Worker:
             if self._is_once or session.is_leaving:
                 return 0
 
-    def _connect(self) -> WorkerRunner:
+    def _connect(self) -> WaitingRunner:
         while True:
-            environment = Environment(events=Events(), user_classes=[])
             try:
-                return environment.create_worker_runner(*self._address)
+                return WaitingRunner(Environment(events=Events(), user_classes=[]), *self._address)
             except ConnectionError:  # After five minutes Locust has had enough.
                 continue
 
@@ -95,10 +97,29 @@ class Worker:
             gevent.get_hub().loop.run_callback(self._main.throw, SystemExit(0))
 
 
+class WaitingRunner(WorkerRunner):
+    """Locust's worker, which can be got rid of, also when it gives up before there is a master."""
+
+    def __init__(self, environment: Environment, host: str, port: int) -> None:
+        environment.runner = self
+        try:
+            super().__init__(environment, host, port)
+        except ConnectionError:
+            self.disconnect(linger_ms=0)
+            raise
+
+    def disconnect(self, *, linger_ms: int) -> None:
+        """Close the connection, when last messages have left or this time is over."""
+        self.greenlet.kill(block=True)
+        context = self.client.socket.context
+        self.client.close(linger=linger_ms)
+        context.term()
+
+
 class _Session:
     """One run, from the greeting to the farewell."""
 
-    def __init__(self, runner: WorkerRunner, name: str) -> None:
+    def __init__(self, runner: WaitingRunner, name: str) -> None:
         self.refusal = ""
         """Why the master did not want us; empty if it did."""
         self.is_leaving = False
@@ -139,6 +160,8 @@ class _Session:
         part = self._part
         if kind == PLAN:
             self._prepare(Orders(**data))
+        elif kind == STOP and part is None:
+            self._tell(Report(is_last=True))  # It had nothing to do, and is waited for all the same.
         elif part is None or part.is_over:
             return
         elif kind == BEGIN:
@@ -179,7 +202,8 @@ class _Session:
         at_s = time.monotonic()
         while True:
             self._part.note_users()
-            if stopped := self._part.stopped:
+            # Our own stopping is no news, and listeners of it may take their time.
+            if not self._part.is_over and (stopped := self._part.stopped):
                 self._inbox.put((BYE, {"left": stopped}))
                 return
             if time.monotonic() >= at_s:
@@ -189,8 +213,10 @@ class _Session:
 
     def _report(self, *, is_last: bool = False, left: str = "") -> None:
         if self._part is not None:
-            report = self._part.report(is_last=is_last, left=left, answers_flush=self._flushes)
-            self._runner.send_message(REPORT, message_of(report))
+            self._tell(self._part.report(is_last=is_last, left=left, answers_flush=self._flushes))
+
+    def _tell(self, report: Report) -> None:
+        self._runner.send_message(REPORT, message_of(report))
 
     def _put(self, environment: Environment, msg: Any) -> None:
         del environment
@@ -214,10 +240,7 @@ class _Session:
     def _disconnect(self) -> None:
         if self._part is not None:
             self._part.close()
-        self._runner.greenlet.kill(block=True)
-        context = self._runner.client.socket.context
-        self._runner.client.close(linger=1000)
-        context.term()
+        self._runner.disconnect(linger_ms=_LINGER_MS)
 
 
 def _say(text: str) -> None:
