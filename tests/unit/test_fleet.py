@@ -161,6 +161,12 @@ def test_another_version_is_told_and_the_same_is_not():
     )
 
 
+def test_a_greeting_of_another_version_is_understood_as_far_as_it_goes():
+    own = Greeting(name="pytest", host="here", pid=1, tailgate="1.0", locust="2.47.0", python="3.11.7")
+    later = Greeting.read({"name": "a", "host": "node", "tailgate": "2.0", "locust": "2.47.0", "cores": 8})
+    assert later.problem(own) == "worker a on node has tailgate 2.0 where pytest has 1.0; install the same versions"
+
+
 def test_a_saturated_worker_is_named_though_the_others_are_well():
     workers = (WorkerHealth(name="1", **HEALTHY), WorkerHealth(name="2", **{**HEALTHY, "cpu_ratio": 0.99}))
     health = GeneratorHealth(

@@ -135,7 +135,7 @@ class Master(MasterRunner):
         return listen
 
     def _on_hello(self, client_id: str, data: Mapping[str, Any]) -> None:
-        greeting = Greeting(**data)
+        greeting = Greeting.read(data)
         if self._is_open:
             self.seats[client_id] = Seat(client_id, greeting)
         else:

@@ -51,6 +51,11 @@ class Greeting:
     locust: str
     python: str
 
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Return the greeting in a message, which may be one of another version."""
+        return cls(**{item.name: data.get(item.name, "unknown") for item in fields(cls)})
+
     def problem(self, own: Greeting) -> str:
         """Return why its figures could not be put together with those of others; empty if they can."""
         wanted = {"tailgate": own.tailgate, "locust": own.locust}
