@@ -23,6 +23,7 @@ class Say:
     pieces: bytes | Sequence[bytes] = OK
     then: str = "keep"  # or close, reset, hang
     is_deaf: bool = False  # says it before it has read anything
+    reads_after_s: float = 0.0
 
 
 @dataclass
@@ -48,6 +49,8 @@ def say(*connections: Sequence[Say]) -> Iterator[ByteServer]:
         server.connections += 1
         try:
             for line in served:
+                if line.reads_after_s:
+                    gevent.sleep(line.reads_after_s)
                 if not line.is_deaf:
                     request = _read_request(sock)
                     if request is None:
@@ -95,7 +98,8 @@ def _read_request(sock) -> bytes | None:
         if not (more := sock.recv(65536)):
             return None
         data += more
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, begun = data.partition(b"\r\n\r\n")
+    body = bytearray(begun)
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     while len(body) < (int(lengths[0]) if lengths else 0):
         if not (more := sock.recv(1 << 20)):

@@ -60,6 +60,20 @@ def test_a_server_that_falls_silent_is_given_up():
         assert 0.2 <= response.took_s < 1
 
 
+def test_a_server_that_takes_its_time_to_receive_is_not_silent():
+    to_slow = b"HTTP/1.1 307 There\r\nlocation: /slow\r\ncontent-length: 0\r\n\r\n"
+    served = [Say(to_slow), Say(reads_after_s=0.8)]
+    with say(served) as server, lean_client(server.url, network_timeout=0.5) as client:
+        assert client.put("/fast", data=b"x" * 30_000_000).text == "ok"
+        assert server.lines == ["PUT /fast", "PUT /slow"]
+
+
+def test_a_server_that_falls_silent_after_a_redirect_is_given_up():
+    moved = b"HTTP/1.1 302 There\r\nlocation: /2\r\ncontent-length: 0\r\n\r\n"
+    with say([Say(moved), Say(b"", "hang")]) as server, lean_client(server.url, network_timeout=0.2) as client:
+        assert str(client.get("/1").error) == "no byte from the server within 0.2 s"
+
+
 def test_the_class_limits_the_time_of_a_request():
     with say([Say(b"", "hang")]) as server, lean_client(server.url, request_timeout=0.1) as client:
         assert timed_out(client, "/") == "no complete answer within 0.1 s"

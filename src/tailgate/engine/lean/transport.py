@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from tailgate.engine.lean import redirects
@@ -80,6 +81,7 @@ class Transport:
             if location is None:
                 return request.url, answer
             request = redirects.redirect(request, answer.status, _text_of(location))
+            alarm.allow(inf, "")  # While this one is sent, the server is not silent but listens.
         raise RedirectError(f"redirected more than {self._settings.max_redirects} times, at last to {request.url}")
 
     def decode(self, answer: Answer) -> bytes:
