@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import threading
+
 import gevent
 import pytest
 
 from tailgate.engine.lean import connection
+from tailgate.engine.lean.answers import AnswerReader
 from tailgate.engine.lean.errors import ConnectionClosed
 from tests.acceptance.byte_server import OK, Say, always, answer, say
 from tests.acceptance.lean_users import lean_client
@@ -152,3 +157,26 @@ def test_after_it_was_closed_a_client_still_works_and_keeps_nothing():
         assert client.get("/1").ok
         assert client.get("/2").ok
         assert server.connections == 2
+
+
+def test_threads_do_not_receive_into_each_others_answers():
+    def receive(said: bytes) -> memoryview:
+        one = connection.Connection("127.0.0.1", listener.getsockname()[1], AnswerReader(1000, 1000))
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.sendall(said)
+            select.select([one._socket], [], [], 5)
+            received = one._receive_now()
+        one.close()
+        return received
+
+    def receive_in_a_thread() -> None:
+        receive(b"theirs")
+        gevent.get_hub().destroy(destroy_loop=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = receive(b"our own")
+        thread = threading.Thread(target=receive_in_a_thread)
+        thread.start()
+        thread.join()
+        assert bytes(ours) == b"our own"

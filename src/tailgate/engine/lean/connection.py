@@ -16,8 +16,7 @@ from tailgate.engine.lean.answers import Answer, AnswerReader
 from tailgate.engine.lean.errors import ConnectionClosed, InvalidUrl
 
 _READ, _WRITE = 1, 2
-_BUFFER = memoryview(bytearray(1 << 16))
-"""What was received last, by any connection: it is parsed before anything else can be received."""
+_BUFFER_BYTES = 1 << 16
 _STATE, _UNACKED = 0, slice(24, 28)
 """Where ``struct tcp_info`` of linux/tcp.h has the state, and how many packets the other side has not received."""
 _CLOSE_WAIT = 8
@@ -33,6 +32,7 @@ _ENDINGS = (ConnectionClosed, ConnectionError, ssl.SSLEOFError)
 """How a connection shows that it has ended."""
 
 _plain_socket: Any = monkey.get_original("socket", "socket")
+_of_this_thread: Any = monkey.get_original("threading", "local")()
 
 
 class Connection:
@@ -45,6 +45,7 @@ class Connection:
     def __init__(self, host: str, port: int, reader: AnswerReader) -> None:
         self._socket = _connect(host, port)
         self._reader = reader
+        self._buffer = _buffer()
         self._hub = get_hub()
         self._watcher = self._hub.loop.io(self._socket.fileno(), _READ, ref=False)
         self._watcher.start(self._wake)
@@ -125,7 +126,7 @@ class Connection:
         Raises:
             BlockingIOError: There are none yet.
         """
-        return _BUFFER[: self._socket.recv_into(_BUFFER)]
+        return self._buffer[: self._socket.recv_into(self._buffer)]
 
     def _send(self, data: bytes) -> None:
         try:  # noqa: SIM105 - suppress() would cost every request half a microsecond
@@ -196,6 +197,15 @@ class Connection:
         """Tell whether the server received the request and then ended the connection; False if it ended it before."""
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.stop)
         return bool(info[_STATE] == _CLOSE_WAIT and not any(info[_UNACKED]))
+
+
+def _buffer() -> memoryview:
+    """Return what all connections of this thread receive into: it is parsed before another one can receive."""
+    try:
+        buffer: memoryview = _of_this_thread.buffer
+    except AttributeError:
+        buffer = _of_this_thread.buffer = memoryview(bytearray(_BUFFER_BYTES))
+    return buffer
 
 
 def _connect(host: str, port: int) -> Any:
