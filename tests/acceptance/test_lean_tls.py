@@ -20,7 +20,10 @@ from tests.acceptance.lean_users import lean_client
 AUTHORITY = trustme.CA()
 CERTIFICATE = AUTHORITY.issue_cert("localhost", "127.0.0.1", "::1")
 SAID_TWICE = threading.Event()
+SAID_ALL = threading.Event()
 BODY = b"0123456789" * 100_000
+SENT_AT_ONCE = BODY[:400_000]
+"""As much as systems take that nobody receives yet."""
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -33,7 +36,8 @@ class Answering(BaseHTTPRequestHandler):
         received = self.rfile.read(int(self.headers.get("content-length", 0)))
         shown = self.connection.getpeercert() or {}
         name = dict(pair for (pair,) in shown.get("subject", ())).get("organizationName", "nobody")
-        body = BODY if self.path == "/big" else f"{name} {len(received)}".encode()
+        bodies = {"/big": BODY, "/at-once": SENT_AT_ONCE}
+        body = bodies.get(self.path, f"{name} {len(received)}".encode())
         if self.path == "/twice":  # in records of their own, which may come in one packet
             self.connection.sendall(OK)
             self.connection.sendall(OK.replace(b"ok", b"no"))
@@ -49,6 +53,8 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if body == SENT_AT_ONCE:
+            SAID_ALL.set()
 
     do_POST = do_GET  # noqa: N815 - the name that http.server looks for
 
@@ -124,6 +130,20 @@ def test_large_bodies_in_both_directions(version):
     with tls_server(version=version) as (port, _), tls_client(port, "127.0.0.1") as client:
         assert client.post("/", data=BODY * 5).text == f"nobody {5 * len(BODY)}"
         assert client.get("/big").content == BODY
+
+
+def test_others_have_their_turns_while_an_answer_is_received_that_is_there_already():
+    turns: list[None] = []
+    with tls_server() as (port, _), tls_client(port) as client:
+        assert client.get("/").ok
+        job = gevent.spawn(client.get, "/at-once")
+        gevent.sleep(0)
+        assert SAID_ALL.wait(5)  # which lets nobody else run
+        watcher = gevent.get_hub().loop.prepare()
+        watcher.start(turns.append, None)
+        assert job.get().content == SENT_AT_ONCE
+        watcher.close()
+    assert len(turns) >= len(SENT_AT_ONCE) / (1 << 16)
 
 
 def test_a_server_that_nobody_vouches_for_is_refused():

@@ -62,12 +62,14 @@ class TlsConnection(Connection):
                 return
 
     def _receive(self) -> bytes | memoryview:
-        while True:  # First look at what was decrypted, then wait.
+        while True:  # First look at what came in before, then wait: an endless answer must not keep the loop.
             try:
-                return self._receive_now()
-            except BlockingIOError:
+                return self._tls.read(_RECORD_BYTES)
+            except SSLWantReadError:
                 self._send_pending()
                 self._wait()
+                with suppress(BlockingIOError):
+                    self._take_encrypted()
 
     def _receive_now(self) -> bytes | memoryview:
         while True:
