@@ -190,6 +190,14 @@ def test_an_option_that_cannot_be_used_is_an_error_of_the_task_and_sends_nothing
     assert (server.requests, client.events) == ([], [])
 
 
+@pytest.mark.parametrize("url", [3, None, b"/x", ["/x"], Path("/x")])
+@pytest.mark.parametrize("params", [None, {}, {"a": 1}])
+def test_a_url_that_is_no_text_is_an_error_of_the_task_before_anything_is_counted(client, url, params):
+    with pytest.raises(TypeError, match=f"^url is {type(url).__name__}, wanted text$"):
+        client.get(url, params=params)
+    assert (client.tracker._recorder.sent, client.events) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("url", "error"),
     [

@@ -132,7 +132,7 @@ class LeanSession:
             refused: Options that only other clients have.
 
         Raises:
-            TypeError: An option cannot be used; the text says what to do instead. Nothing was sent.
+            TypeError: The URL or an option cannot be used; the text says what to do instead. Nothing was sent.
             ValueError: A header cannot be sent. Nothing was sent.
         """
         if refused:
@@ -188,14 +188,14 @@ class LeanSession:
     def _perform(
         self, call: Call, name: str, context: dict[str, Any], seconds: float, *, is_caught: bool
     ) -> LeanResponse:
-        """Send a request; from here on it is counted."""
-        tracker, span_id = self.tracker, None
+        """Send a request, which is counted as soon as it is certain that it has a URL."""
+        url, tracker, span_id = self._transport.complete(call.url), self.tracker, None
         if tracker is not None:
             seconds = min(seconds, tracker.timeout_s)
             tracker.begin()
             if tracker.is_marking:
                 span_id = tracker.mark(call.headers, context)
-        url, started, began_s = self._transport.complete(call.url), time.time(), perf_counter()
+        started, began_s = time.time(), perf_counter()
         meta = {"request_type": call.method, "name": name, "context": context, "start_time": started, "url": url}
         try:
             response = self._fetch(call, seconds, began_s)

@@ -15,7 +15,7 @@ from tailgate.engine.lean.errors import RedirectError
 from tailgate.engine.lean.pool import Pool
 from tailgate.engine.lean.requests import Heads, Request, basic_auth
 from tailgate.engine.lean.settings import ClientSettings
-from tailgate.engine.lean.urls import Url, is_absolute, is_plain_target, parse_url
+from tailgate.engine.lean.urls import Url, is_absolute, is_plain_target, parse_url, refusal
 
 _MOST_REMEMBERED = 64
 """Requests for each user, which take less than a kilobyte each."""
@@ -58,11 +58,18 @@ class Transport:
         self._pool.close()
 
     def complete(self, url: str) -> str:
-        """Return the complete URL of what a task calls ``url``."""
-        if url[:1] == "/":
-            return self.base_url + url
-        if is_absolute(url):
-            return url
+        """Return the complete URL of what a task calls ``url``.
+
+        Raises:
+            TypeError: It is no text.
+        """
+        try:
+            if url[:1] == "/":
+                return self.base_url + url
+            if is_absolute(url):
+                return url
+        except TypeError as error:
+            raise refusal(url) from error
         return f"{self.base_url}/{url}"
 
     def fetch(self, call: Call, alarm: Alarm) -> tuple[Url, Answer]:

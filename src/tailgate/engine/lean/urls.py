@@ -88,12 +88,23 @@ def follow(url: Url, location: str) -> Url:
 
 
 def add_params(url: str, params: Any) -> str:
-    """Return ``url`` with the pairs of a mapping or sequence, or a ready text, added to its query."""
+    """Return ``url`` with the pairs of a mapping or sequence, or a ready text, added to its query.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    if not isinstance(url, str):
+        raise refusal(url)
     added = params if isinstance(params, str) else urlencode(_without_none(params), doseq=True)
     if not added:
         return url
     url, hash_mark, fragment = url.partition("#")
     return f"{url}{'&' if '?' in url else '?'}{added}{hash_mark}{fragment}"
+
+
+def refusal(url: object) -> TypeError:
+    """Return what to raise where a task's ``url`` is no text."""
+    return TypeError(f"url is {type(url).__name__}, wanted text")
 
 
 def _without_none(params: Any) -> list[tuple[Any, Any]]:
