@@ -13,14 +13,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tests.acceptance.stack_processes import is_alive
+from tests.children import mortal
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180
 POLL_S = 0.2
 SERVICE = [sys.executable, "-m", "product_service"]
 SOME_USERS = 5
+LENIENT = {"min_loop_lag_ms": 5000, "max_cpu_ratio": 2, "max_blocked_ratio": 1}
+"""How busy the generator may be: it shares the machine with the whole stack, and maybe with others."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,19 @@ def failed(check):
 
 @pytest.fixture
 def peak(tmp_path):
-    """Run ``test_peak`` for 3.6 s with its own stack; ``meanwhile`` sees its process now and then."""
+    """Run ``test_peak`` for 3.6 s with its own stack; ``meanwhile`` sees its process now and then.
 
-    def peak(*arguments, meanwhile=lambda session: None, **faults):
+    Its limits are such that a slow machine keeps them, but for the one on p95 where that is given.
+    """
+
+    def peak(*arguments, p95_ms=2000, meanwhile=lambda session: None, **faults):
+        limits = tmp_path / "thresholds.yaml"
+        limits.write_text(with_limits((ROOT / "thresholds.yaml").read_text(), p95_ms))
         command = [sys.executable, "-m", "pytest", "-m", "perf", "perf_tests/test_peak.py", "--perf-time-scale=0.3"]
-        command += [f"--perf-json={tmp_path / 'report.json'}", "-p", "no:cacheprovider", *arguments]
+        command += [f"--perf-json={tmp_path / 'report.json'}", f"--perf-thresholds={limits}", *arguments]
+        command += ["-p", "no:cacheprovider", "-p", "tests.plugin.own_turn"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["TURN_DIR"] = str(tmp_path)
         environment |= {f"PRODUCT_SERVICE_{name}": str(value) for name, value in faults.items()}
         with (tmp_path / "output").open("wb") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -66,17 +77,25 @@ def peak(tmp_path):
     return peak
 
 
+def with_limits(text, p95_ms):
+    """Return the thresholds of the suite with lenient ones for peak load."""
+    document = yaml.safe_load(text)
+    document["defaults"]["generator"] = LENIENT
+    hold = document["scenarios"]["peak"]["stages"]["hold"]["total"]
+    hold |= {"p95_ms": {"max": p95_ms, "min_samples": 10}, "throughput_rps": 1}
+    return yaml.safe_dump(document)
+
+
 def watch(process, meanwhile):
     """Wait for the end of a session and return every process that it was seen to have."""
-    session = psutil.Process(process.pid)
     started = set()
-    deadline_s = time.monotonic() + PATIENCE_S
-    while process.poll() is None:
-        assert time.monotonic() < deadline_s, process.kill()
-        with suppress(psutil.NoSuchProcess):
-            started |= set(session.children(recursive=True))
-            meanwhile(session)
-        time.sleep(POLL_S)
+    with mortal(process, PATIENCE_S):
+        session = psutil.Process(process.pid)
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                started |= set(session.children(recursive=True))
+                meanwhile(session)
+            time.sleep(POLL_S)
     return started
 
 
@@ -96,11 +115,11 @@ def test_somebody_elses_stack_is_judged_without_its_books(peak, stack):
 
 
 def test_a_service_that_is_130_ms_slower_breaks_the_p95(peak):
-    session = peak(DELAY_MS=130)
+    session = peak(p95_ms=100, DELAY_MS=130)
     assert (session.status, session.run["verdict"]) == (1, "fail"), session.output
     assert {("total", "hold", "p95_ms")} == session.failed_checks()
     (check,) = filter(failed, session.run["checks"])
-    assert 130 < check["actual"] < 1000
+    assert check["actual"] > 130
     assert f"total [hold]: p95 {check['actual']:.0f} ms breaks <= 100 ms (n = {check['samples']}; " in session.output
     assert session.left == []
 

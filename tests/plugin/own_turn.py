@@ -8,4 +8,4 @@ def pytest_runtest_setup(item):
     if "load" in getattr(item, "fixturenames", ()):
         from tailgate import turns
 
-        turns.LOCK_PATH = Path(os.environ["TMPDIR"]) / "tailgate-load.lock"
+        turns.LOCK_PATH = Path(os.environ.get("TURN_DIR") or os.environ["TMPDIR"]) / "tailgate-load.lock"
