@@ -11,7 +11,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from tailgate.turns import machine_turn
 from tests.acceptance.simulator_processes import (
     ROOT,
     check_books,
@@ -24,13 +23,6 @@ from tests.acceptance.simulator_processes import (
 from tests.web_ui import WebUi, free_port
 
 MODES = ["ui", "headless", "distributed-master", "distributed-worker"]
-
-
-@pytest.fixture
-def turn():
-    """Keep other loads away, as every load does."""
-    with machine_turn(lambda: None):
-        yield
 
 
 def rows_of(path):
@@ -72,7 +64,7 @@ def test_a_wrong_configuration_is_told_at_once_and_nothing_is_started(tmp_path):
     assert second.startswith(f"{config}:2: $.load_profile.shape: 'peek' is not one of ")
 
 
-def test_headless_reports_as_html_and_csv_and_prints_what_the_users_counted(stack, turn, tmp_path):
+def test_headless_reports_as_html_and_csv_and_prints_what_the_users_counted(stack, tmp_path):
     reports = tmp_path / "with a space"
     done = run_to_end("headless", "6", "6", "3s", stack.url, cwd=tmp_path, SIMULATOR_REPORTS=reports)
     assert done.returncode == 0, done.stdout
@@ -83,7 +75,7 @@ def test_headless_reports_as_html_and_csv_and_prints_what_the_users_counted(stac
     assert "Get_All_Products" in (reports / "simulation.html").read_text()
 
 
-def test_the_weights_of_the_configuration_are_the_mix_of_tasks_and_tags_select_from_it(stack, turn, tmp_path):
+def test_the_weights_of_the_configuration_are_the_mix_of_tasks_and_tags_select_from_it(stack, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(
         "scenario_weights: {browse_products: 0, search_by_category: 0, view_product_details: 0, check_price: 0}\n"
@@ -108,21 +100,21 @@ def test_an_answer_that_takes_longer_than_the_configuration_allows_is_a_failure(
     assert "Error report" in done.stdout
 
 
-def test_the_load_tests_have_the_same_weights(stack, turn, tmp_path):
+def test_the_load_tests_have_the_same_weights(stack, tmp_path):
     config = tmp_path / "config.yaml"
     weights = dict.fromkeys(["browse_products", "search_by_category", "view_product_details", "check_price"], 0)
     config.write_text(json.dumps({"scenario_weights": weights | {"buy_product": 0, "buy_edge_case": 0}}))
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "pytest", "-m", "perf", "-p", "no:cacheprovider", "perf_tests/test_peak.py"]
     command += [f"--perf-stack={stack.url}", "--perf-time-scale=0.2", f"--perf-json={report}"]
-    command += ["-p", "tests.plugin.own_turn"]  # the machine's turn is ours already
+    command += ["-p", "tests.plugin.own_turn"]
     variables = environment(SIMULATOR_CONFIG=config, TMPDIR=tmp_path)
     subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, timeout=60, check=False)
     (run,) = json.loads(report.read_text())["runs"]
     assert set(run["requests"]) - {"GET Get_All_Products"} == {"PUT Update_Stock"}  # the first is the catalogue
 
 
-def test_the_stages_of_the_configuration_are_followed_to_their_end(stack, turn, tmp_path):
+def test_the_stages_of_the_configuration_are_followed_to_their_end(stack, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(
         f"service: {{base_url: '{stack.url}'}}\n"
@@ -138,9 +130,13 @@ def test_the_stages_of_the_configuration_are_followed_to_their_end(stack, turn, 
     assert "Shape test stopping" in done.stdout
 
 
-def test_the_web_ui_offers_every_class_and_shape_to_pick_from(stack, turn, tmp_path):
+def test_the_web_ui_offers_every_class_and_shape_to_pick_from(stack, tmp_path):
+    config = tmp_path / "config.yaml"
+    counted = dict.fromkeys(["buy_product", "buy_edge_case", "update_stock"], 0)
+    config.write_text(json.dumps({"scenario_weights": counted}))
     port = free_port()
     variables = {"LOCUST_WEB_PORT": port, "LOCUST_USERCLASS_PICKER": "true", "SIMULATOR_SHAPE": "none"}
+    variables["SIMULATOR_CONFIG"] = config
     with running(tmp_path / "ui", "ui", "", "", "", stack.url, **variables) as simulator:
         ui = WebUi(f"http://127.0.0.1:{port}")
         wait_until(lambda: ui.get(""))
@@ -154,12 +150,13 @@ def test_the_web_ui_offers_every_class_and_shape_to_pick_from(stack, turn, tmp_p
         assert set(ui.requests()) == {"Get_All_Products", "Buy_Scarce", "Aggregated"}
         started = ui.post("swarm", user_classes="Shopper", shape_class="soak", user_count=1, spawn_rate=1)
         assert started["success"]
-        assert ui.counters() == {}  # a new run counts anew
+        wait_until(lambda: ui.requests().get("Get_All_Products", 0) > 1)
+        assert ui.counters() == {}  # a new run counts anew, and its users do nothing that is counted
         assert simulator.end() == 0
     assert "Shape test updating to 50 users at 0.08 spawn rate" in simulator.output
 
 
-def test_a_master_and_two_workers_share_the_load_and_the_master_adds_up_their_counters(stack, turn, tmp_path):
+def test_a_master_and_two_workers_share_the_load_and_the_master_adds_up_their_counters(stack, tmp_path):
     web, rpc = free_port(), free_port()
     variables = {"LOCUST_WEB_PORT": web, "LOCUST_MASTER_BIND_PORT": rpc, "LOCUST_MASTER_NODE_PORT": rpc}
     variables["SIMULATOR_SHAPE"] = "none"

@@ -11,7 +11,6 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from tailgate.stack import ComposeProject, Container
-from tailgate.turns import machine_turn
 from tests.acceptance.simulator_processes import ROOT, check_books, wait_until
 from tests.web_ui import WebUi
 
@@ -56,11 +55,10 @@ def test_three_workers_share_the_load_and_every_request_arrives(project):
     page = json.loads(re.search(r"window.templateArgs = (.*)", ui.get(""))[1])
     assert (page["worker_count"], page["host"]) == (WORKERS, "http://nginx:8080")
     before = served(project)
-    with machine_turn(lambda: None):
-        ui.post("swarm", user_count=6, spawn_rate=6)
-        wait_until(lambda: ui.counters().get("successful_purchases", 0) > 20)
-        assert [worker["user_count"] for worker in ui.get("stats/requests")["workers"]] == [2, 2, 2]
-        ui.post("stop")
+    ui.post("swarm", user_count=6, spawn_rate=6)
+    wait_until(lambda: ui.counters().get("successful_purchases", 0) > 20)
+    assert [worker["user_count"] for worker in ui.get("stats/requests")["workers"]] == [2, 2, 2]
+    ui.post("stop")
     wait_until(lambda: ui.get("stats/requests")["user_count"] == 0)
     requests, counters = ui.requests(), ui.counters()
     assert requests["Get_All_Products"] >= WORKERS  # each fetched the catalogue
