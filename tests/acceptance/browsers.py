@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -18,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.lacking import skip_or_fail
 
 PATIENCE_S = 30
+_WHILE_A_PAGE_CHANGES = (StaleElementReferenceException, ElementClickInterceptedException, LookupError, ValueError)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SWITCHES = (
     "--headless=new",
@@ -40,8 +42,9 @@ class Page:
         self.downloads = downloads
 
     def wait(self, condition: Callable[[], Any]) -> Any:
-        """Wait until ``condition`` returns something true, and return that."""
-        return WebDriverWait(self.driver, PATIENCE_S).until(lambda _: condition())
+        """Wait until ``condition`` returns something true, and return that; the page may change while it looks."""
+        waiting = WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=_WHILE_A_PAGE_CHANGES)
+        return waiting.until(lambda _: condition())
 
     def find(self, selector: str, text: str) -> WebElement:
         """Wait for an element that shows the text, in whatever case the style sheet makes of it."""
@@ -53,12 +56,12 @@ class Page:
         return self.wait(found)
 
     def click(self, selector: str, text: str) -> None:
-        self.find(selector, text).click()
+        self.wait(lambda: self.find(selector, text).click() is None)
 
     def fill(self, name: str, text: str) -> None:
         """Put a text into the field of a form instead of what stands there."""
-        field = self.wait(lambda: self.driver.find_elements(By.NAME, name))[0]
-        field.send_keys("\ue009a\ue000", text)  # Ctrl-A
+        keys = ("\ue009a\ue000", text)  # Ctrl-A
+        self.wait(lambda: self.driver.find_elements(By.NAME, name)[0].send_keys(*keys) is None)
 
     def rows(self) -> list[list[str]]:
         """Return the cells of each row of the tables that are shown."""

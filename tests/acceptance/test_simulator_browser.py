@@ -6,7 +6,6 @@ import csv
 
 import pytest
 
-from tailgate.turns import machine_turn
 from tests.acceptance.browsers import browser
 from tests.acceptance.simulator_processes import check_books, running, wait_until
 from tests.web_ui import WebUi, free_port
@@ -16,10 +15,7 @@ from tests.web_ui import WebUi, free_port
 def ui(stack, tmp_path):
     """Run the simulator without a shape, so that the form asks for users."""
     port = free_port()
-    with (
-        machine_turn(lambda: None),
-        running(tmp_path / "log", "ui", "", "", "", stack.url, LOCUST_WEB_PORT=port, SIMULATOR_SHAPE="none"),
-    ):
+    with running(tmp_path / "log", "ui", "", "", "", stack.url, LOCUST_WEB_PORT=port, SIMULATOR_SHAPE="none"):
         ui = WebUi(f"http://127.0.0.1:{port}")
         wait_until(lambda: ui.get(""))
         yield ui
@@ -41,8 +37,7 @@ def test_a_run_is_started_watched_stopped_and_downloaded(ui, tmp_path):
 
         page.click("button", "stop")
         page.find("button", "new")
-        page.wait(lambda: counters(page) == ui.counters())
-        seen = counters(page)
+        seen = page.wait(lambda: counters(page) == ui.counters() and ui.counters())
 
         page.click("[role=tab]", "download data")
         page.click("a", "Download requests CSV")
