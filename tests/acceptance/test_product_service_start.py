@@ -201,4 +201,4 @@ def test_sigterm_finishes_the_request_in_flight(shop):
         assert service.process.exit_code == -signal.SIGTERM
         assert query(database, "SELECT stock FROM products WHERE name = 'Laptop'") == [(99_999,)]
         assert "Traceback" not in service.process.log.read_text()
-        assert query(database, "SELECT FROM pg_stat_activity WHERE application_name = 'product-1'") == []
+        wait_until(lambda: not query(database, "SELECT FROM pg_stat_activity WHERE application_name = 'product-1'"))

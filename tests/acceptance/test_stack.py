@@ -14,6 +14,7 @@ import pytest
 
 from tailgate.errors import StackNotReady, TailgateError
 from tailgate.stack import Postgres, Process, Sandbox, Stack, http_answers, tcp_accepts, wait_answers
+from tests.acceptance.service_shop import wait_until
 from tests.acceptance.stack_processes import is_alive
 
 SERVICE = Path(__file__).with_name("small_service.py")
@@ -68,11 +69,10 @@ def test_processor_time_is_kept_over_a_restart(service):
 def test_stop_leaves_no_child_behind_and_gives_up_waiting(sandbox):
     script = "trap '' TERM; sleep 600 & setsid sleep 600 & echo started; wait"
     stubborn = Process(sandbox, "stubborn", ["/bin/sh", "-c", script]).start()
-    while "started" not in stubborn.log_tail():
-        assert stubborn.is_running
+    wait_until(lambda: "started" in stubborn.log_tail())
     leader = psutil.Process(stubborn.pid)
-    while len(family := [leader, *leader.children(recursive=True)]) < 3:
-        assert stubborn.is_running
+    wait_until(lambda: len(leader.children(recursive=True)) >= 2)
+    family = [leader, *leader.children(recursive=True)]
     stubborn.stop(grace_s=0.1)
     assert [process for process in family if is_alive(process)] == []
 
@@ -125,8 +125,9 @@ def test_a_program_that_does_not_exist_is_reported_at_once(sandbox):
         Process(sandbox, "shop", ["no-such-program"], ready=tcp_accepts("127.0.0.1", 1)).start().wait_ready()
 
 
-def test_a_service_that_answers_wrongly_is_not_ready(service):
+def test_a_service_that_answers_wrongly_is_not_ready(service, monkeypatch):
     shop = service().start().wait_ready()
+    monkeypatch.setattr("tailgate.stack.process.POLL_S", 1.0)  # so long the last answer may take too
     shop.ready = http_answers(f"http://127.0.0.1:{shop.port}/unwell")
     with pytest.raises(StackNotReady) as caught:
         shop.wait_ready(timeout_s=0.2)
@@ -139,7 +140,7 @@ def test_a_service_that_answers_wrongly_is_not_ready(service):
 
 def test_somebody_elses_service_that_does_not_answer_is_not_ready(sandbox):
     url = f"http://127.0.0.1:{sandbox.port()}"
-    with pytest.raises(StackNotReady, match=rf"service 'stack' not ready after 0\.\d s \(GET {url}: .*refused\)$"):
+    with pytest.raises(StackNotReady, match=rf"service 'stack' not ready after \d+\.\d s \(GET {url}: .*refused\)$"):
         wait_answers("stack", http_answers(url), timeout_s=0.1)
 
 
