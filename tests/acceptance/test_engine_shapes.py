@@ -59,9 +59,10 @@ def test_a_monitor_can_end_the_run_after_a_stage_or_within_one(server):
     result = run(visitor("/"), server.url, shape, monitor=Watch(last_stage="a"))
     assert (result.duration_s, result.users_reached) == (0.5, (1,))
     assert [window.name for window in result.windows] == ["a"]
+    shape = Stages(stage("a", 1), stage("b", 2, 20), stage("c", 3))
     result = run(visitor("/"), server.url, shape, monitor=Watch(cut_at_s=0.6))
     assert result.facts.cut == "seen enough"
-    assert 0.6 <= result.duration_s < 1.0
+    assert 0.6 <= result.duration_s < 10
     assert result.users_reached == (1, 2)
 
 
@@ -81,7 +82,7 @@ def test_a_stage_that_a_blocked_loop_slept_through_is_one_that_never_reached_its
 class Names(LoadTestShape):
     """Two users, then four, each for as long as it is told; counts its own ticks."""
 
-    def __init__(self, half_s: float = 0.2):
+    def __init__(self, half_s: float = 0.4):
         super().__init__()
         self.half_s = half_s
         self.ticks = 0
@@ -96,17 +97,17 @@ class Names(LoadTestShape):
 
 
 def test_a_locust_shape_is_followed_and_each_run_gets_a_fresh_one(server):
-    for shape in (Names, Names(0.25)):
+    for shape in (Names, Names(0.5)):
         for _ in range(2):
             result = run(visitor("/"), server.url, shape)
             assert result.users_reached == (4,)
             assert [(stage.name, stage.users) for stage in result.stages] == [("shape", 4)]
-            assert (0.4 if shape is Names else 0.5) <= result.duration_s < 1.5
+            assert (0.8 if shape is Names else 1.0) <= result.duration_s < 5
     assert (shape.ticks, shape.seen, shape.runner) == (0, [], None)
 
 
 def test_a_locust_shape_is_stretched(server):
-    assert 0.6 <= run(visitor("/"), server.url, Names(0.1), time_scale=3.0).duration_s < 1.5
+    assert 0.6 <= run(visitor("/"), server.url, Names(0.1), time_scale=3.0).duration_s < 5
 
 
 def test_stages_are_stretched(server):

@@ -198,7 +198,7 @@ def test_more_kinds_of_errors_than_anybody_reads_are_counted_together(server):
             with user.client.get("/", catch_response=True) as answer:
                 answer.failure(f"order {next(numbers)} is wrong")
 
-    result = run(visitor("", tasks=[fail]), server.url, hold(3, 0.5))
+    result = run(visitor("", tasks=[fail]), server.url, hold(3, 0.5), stop_timeout_s=10)
     assert len(result.errors) == 201
     assert result.errors[0].error == "other errors"
     assert sum(error.count for error in result.errors) == result.samples.failures == server.count

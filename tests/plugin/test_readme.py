@@ -48,7 +48,7 @@ def test_the_readmes_example_passes_as_it_stands_there(suite):
     assert "http://127.0.0.1:8080" in test
     suite.put("test_spike.py", test.replace("http://127.0.0.1:8080", suite.host))
     suite.put("thresholds.yaml", limits.replace("scenarios:\n", DEFAULTS.lstrip()))
-    session = suite.run("-m", "perf", "-W", "error", "--perf-time-scale=0.4", "--perf-json=report.json")
+    session = suite.run("-m", "perf", "-W", "error", "--perf-time-scale=0.7", "--perf-json=report.json")
     assert session.status == 0, session.output
     assert session.verdicts() == {"test_spike": ["pass"]}
     (run,) = session.runs
