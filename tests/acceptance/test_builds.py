@@ -15,7 +15,7 @@ import pytest
 
 from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.stack import Process, Sandbox, http_answers
-from tailgate.stack.builds import Build, named_failures, open_builds, resolve, working_tree
+from tailgate.stack.builds import Build, named_failures, open_builds, own_imports, resolve, working_tree
 
 SOURCE = Path(__file__).parents[2] / "src"
 SERVICE = """
@@ -115,6 +115,25 @@ def test_the_service_of_a_baseline_runs_in_its_own_environment(repository):
         assert output_of(base.python, "import sys; print(sys.prefix)") == str(base.python.parents[1]) != sys.prefix
 
 
+def test_a_baseline_imports_its_own_build_whatever_pythonpath_says(repository, tmp_path, monkeypatch):
+    (repository / "src").mkdir()
+    commit(repository, **{"src/shop.py": "build = 'old'"})
+    (repository / "src" / "shop.py").write_text("build = 'new'")
+    monkeypatch.setenv("PYTHONPATH", f"{repository / 'src'}:{tmp_path}")
+    show = "import os, shop; print(shop.build, os.environ['PYTHONPATH'].split(':')[1])"
+    with open_ref("HEAD", repository) as builds, Sandbox() as sandbox:
+        processes = []
+        for build in builds:
+            with own_imports(build):
+                processes.append(Process(sandbox, build.name, [str(build.python), "-c", show]))
+        for process, told in zip(processes, ("old", "new"), strict=True):
+            process.start()
+            while process.is_running:
+                time.sleep(0.02)
+            assert process.log.read_text() == f"{told} {tmp_path}\n"
+    assert os.environ["PYTHONPATH"] == f"{repository / 'src'}:{tmp_path}"
+
+
 def test_a_project_in_a_folder_of_its_repository_is_found_there(repository):
     (repository / "shop").mkdir()
     commit(repository, **{"shop/answer": "folder"})
@@ -134,6 +153,16 @@ def test_hooks_are_not_run_and_a_hook_that_we_run_in_is_not_touched(repository, 
     with open_ref("HEAD~1", repository) as (base, _):
         assert (base.directory / "answer").read_text() == "old"
     assert not (repository / "hook-was-run").exists()
+    assert (repository / ".git" / "index").read_bytes() == index
+    assert left_behind(repository) == []
+
+
+def test_what_pip_clones_does_not_get_into_the_index_of_a_hook(repository, without_index, monkeypatch):
+    index = (repository / ".git" / "index").read_bytes()
+    monkeypatch.setenv("GIT_INDEX_FILE", str(repository / ".git" / "index"))
+    cloned = "does not appear to be a Python project"
+    with pytest.raises(TailgateError, match=cloned), open_ref("HEAD", repository, [f"git+file://{repository}"]):
+        pass
     assert (repository / ".git" / "index").read_bytes() == index
     assert left_behind(repository) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ LOG_LINES = 20
 
 # Inside of a git hook variables name the repository, and the index, of the hook, whatever -C says.
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
-_GIT = ("env", *(f"-u{name}" for name in _HOOK_VARIABLES), "git")
+_WITHOUT_HOOK = ("env", *(f"-u{name}" for name in _HOOK_VARIABLES))
+_GIT = (*_WITHOUT_HOOK, "git")
 
 _LIST_PACKAGES = """
 import importlib.metadata, json
@@ -57,6 +59,8 @@ class Build:
     """Id of a container image that is here."""
     url: str | None = None
     """Where somebody else runs it, without a slash at the end."""
+    python_path: str | None = None
+    """``PYTHONPATH`` of its processes; None where that of this process will do."""
     notes: tuple[str, ...] = ()
     """What differs from the other build beside the sources, a sentence each: it is compared as well."""
 
@@ -181,8 +185,23 @@ def check_out(revision: Revision, sandbox: Sandbox, *, requirements: Sequence[st
         label=revision.label,
         directory=directory,
         python=python,
+        python_path=_moved_python_path(revision, tree),
         notes=(*_note_submodules(tree), *_note_packages(python)),
     )
+
+
+@contextlib.contextmanager
+def own_imports(build: Build) -> Iterator[None]:
+    """Have what is made here import its own build, where ``PYTHONPATH`` leads into the working tree."""
+    before = os.environ.get("PYTHONPATH")
+    if build.python_path is None or before is None:
+        yield
+        return
+    os.environ["PYTHONPATH"] = build.python_path
+    try:
+        yield
+    finally:
+        os.environ["PYTHONPATH"] = before
 
 
 @contextlib.contextmanager
@@ -257,13 +276,29 @@ def _add_worktree(revision: Revision, sandbox: Sandbox) -> Path:
     sandbox.claim(common.resolve() / "worktrees" / tree.name)
     # Hooks could do anything, such as installing the project's dependencies.
     add = ["-c", f"core.hooksPath={tree / 'no-hooks'}", "worktree", "add", "--detach", str(tree), revision.sha]
-    _run(sandbox, "git", [*_GIT, "-C", str(revision.root), *add], why=f"{revision.label} cannot be checked out")
+    _run(sandbox, "git", ["git", "-C", str(revision.root), *add], why=f"{revision.label} cannot be checked out")
 
     def remove() -> None:
         _git(revision.root, "worktree", "remove", "--force", str(tree))
 
     sandbox.at_exit(remove)
     return tree
+
+
+def _moved_python_path(revision: Revision, tree: Path) -> str | None:
+    """Return ``PYTHONPATH`` with what lies in the working tree replaced by the same of its worktree.
+
+    It counts before an environment's packages: the baseline would import the candidate.
+    """
+    top = Path(_git(revision.root, "rev-parse", "--show-toplevel").stdout.rstrip("\n"))
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    moved = [
+        str(tree / Path(entry).resolve().relative_to(top))
+        if Path(entry).is_absolute() and Path(entry).resolve().is_relative_to(top)
+        else entry
+        for entry in entries
+    ]
+    return None if moved == entries else os.pathsep.join(moved)
 
 
 def _make_environment(revision: Revision, sandbox: Sandbox, directory: Path, requirements: Sequence[str]) -> Path:
@@ -292,7 +327,7 @@ def _run(sandbox: Sandbox, name: str, argv: Sequence[str], *, why: str, cwd: Pat
     """
     # What venv and pip make while they work vanishes with the sandbox too, should they be killed.
     env = {"GIT_TERMINAL_PROMPT": "0", "TMPDIR": str(sandbox.folder(f"{name}-temporary"))}
-    with Process(sandbox, name, argv, cwd=cwd, env=env) as process:
+    with Process(sandbox, name, [*_WITHOUT_HOOK, *argv], cwd=cwd, env=env) as process:
         while process.is_running:
             time.sleep(POLL_S)
         if process.exit_code:

@@ -67,7 +67,7 @@ class Process:
         self.log = sandbox.directory / f"{name}.log"
         self._sandbox = sandbox
         self._argv = tuple(argv)
-        self._env = dict(env or {})
+        self._env = {**os.environ, **(env or {})}
         self._cwd = cwd or sandbox.directory
         self._stop_signal = stop_signal
         self._account = account
@@ -134,7 +134,7 @@ class Process:
         self.stop()
         self._popen = self._sandbox.spawn(
             self._argv,
-            env={**os.environ, **self._env},
+            env=self._env,
             cwd=self._cwd,
             log=self.log,
             stop_signal=self._stop_signal,
