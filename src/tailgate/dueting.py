@@ -177,6 +177,7 @@ def play_duet(request: pytest.FixtureRequest, plan: LoadPlan, limits: Scenario) 
         plan=plan,
         noise_floor_ratio=floor.ratio,
         injected_ratio=options.injected_ratio,
+        are_processes_ours=request.config.getoption("perf_stack") != "docker" and builds[0].url is None,
     )
     problem = ""
     try:

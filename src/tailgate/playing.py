@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -9,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tailgate.announcing import ProgressLine
+from tailgate.container import count_cores
 from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided, shared_cpu_ratio
 from tailgate.duet_validity import find_duet_reasons
 from tailgate.engine import run_duet
 from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
-from tailgate.stack.builds import named_failures
-from tailgate.stack.cores import pinned, share_cores, usable_cores
+from tailgate.stack.builds import named_failures, own_imports
+from tailgate.stack.cores import CoreShares, pinned, share_cores, usable_cores
 from tailgate.turns import machine_turn
 from tailgate.watching import recent_p95_ms
 
@@ -42,14 +44,25 @@ class Duet:
     noise_floor_ratio: float | None
     """What was learned on this class of machine; None if nothing was."""
     injected_ratio: float
+    are_processes_ours: bool
+    """Whether the arms are processes that this one starts, and not containers or somebody else's."""
     rounds: list[Round] = field(default_factory=list)
     changes: tuple[Change, ...] = ()
     """What the rounds say together."""
 
+    def cores(self, number: int) -> CoreShares | None:
+        """Return who runs where in a round.
+
+        None where there are too few cores, where a quota of processor time is one purse for all, and where the arms
+        are not processes of ours: the engine starts containers, and somebody else what is behind a URL.
+        """
+        has_quota = count_cores() < len(os.sched_getaffinity(0))
+        return None if has_quota or not self.are_processes_ours else share_cores(usable_cores(), number)
+
     @property
     def are_cores_shared(self) -> bool:
-        """Whether both arms run on the same cores."""
-        return share_cores(usable_cores(), 1) is None
+        """Whether both arms run on the same cores, or may do so."""
+        return self.cores(1) is None
 
     @property
     def facts(self) -> DuetFacts:
@@ -92,7 +105,7 @@ def play(duet: Duet, config: pytest.Config, *, test: str) -> None:
 
 def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round:
     """Load both builds at once, in stacks that are fresh and were started in an order that changes by round."""
-    cores = share_cores(usable_cores(), number)
+    cores = duet.cores(number)
     base, candidate = duet.builds
     order = (base, candidate) if number % 2 else (candidate, base)
     names = " and ".join(build.name for build in order)
@@ -100,7 +113,7 @@ def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round
     with ExitStack() as exits:
         targets: dict[str, Target] = {}
         for build in order:
-            with pinned(cores.of(build.name) if cores else None), named_failures(build):
+            with pinned(cores.of(build.name) if cores else None), named_failures(build), own_imports(build):
                 targets[build.name] = exits.enter_context(duet.start(build))
         meters = {name: exits.enter_context(closing(Meter(target))) for name, target in targets.items()}
         monitor = _DuetMonitor(line, f"{duet.scenario.name}, round {number}", meters[base.name], meters[candidate.name])

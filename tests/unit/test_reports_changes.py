@@ -103,8 +103,8 @@ def test_what_regressed_failed_and_what_is_inconclusive_warns():
         ({"rounds": 1, "most_rounds": 1}, "1 of at most 1 round, both on the same cores, 41 % busy"),
         ({"are_cores_shared": False, "cpu_ratio": None}, "2 of at most 4 rounds, each on cores of its own"),
         (
-            {"are_cores_shared": False, "are_processes_fresh": False, "injected_ratio": 0.1, "most_rounds": 2},
-            "2 of at most 2 rounds, each on cores of its own, 41 % busy, the same processes in every round, …",
+            {"are_processes_fresh": False, "injected_ratio": 0.1, "most_rounds": 2},
+            "2 of at most 2 rounds, 41 % busy, the same processes in every round, …",
         ),
     ],
     ids=["usual", "single", "apart", "somebody else's"],

@@ -62,7 +62,8 @@ def render_rounds(duet: Mapping[str, Any]) -> str:
     """Say how long and where: ``2 of at most 4 rounds, both on the same cores, 40 % busy``."""
     facts = DuetFacts(**duet)
     parts = [f"{facts.rounds:,} of at most {count_of(facts.most_rounds, 'round')}"]
-    parts.append("both on the same cores" if facts.are_cores_shared else "each on cores of its own")
+    if facts.are_processes_fresh:  # Else somebody else runs them, and nobody knows where.
+        parts.append("both on the same cores" if facts.are_cores_shared else "each on cores of its own")
     if facts.cpu_ratio is not None:
         parts.append(f"{100 * facts.cpu_ratio:.0f} % busy")
     if not facts.are_processes_fresh:
