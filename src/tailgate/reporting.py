@@ -180,11 +180,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _write_files(config: pytest.Config, log: RunLog) -> list[str]:
     """Write the files that were asked for; what could not be written comes back as messages."""
     errors = []
-    for write in (_write_json, _write_summary, _save_baselines):
+    writes = {"JSON report": _write_json, "summary": _write_summary, "baselines": _save_baselines}
+    for what, write in writes.items():
         try:
             write(config, log)
         except TailgateError as error:
             errors.append(str(error))
+        except Exception as error:  # noqa: BLE001 - told; the other reports are worth no less for it
+            errors.append(f"the {what} could not be written: {type(error).__name__}: {error}")
     return errors
 
 
@@ -232,9 +235,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": shows_unicode(writer)}
         terminalreporter.section("load runs")
         for record in log.records:
-            for line in render_run(record, width=writer.fullwidth, **style):
+            try:
+                lines = render_run(record, width=writer.fullwidth, **style)
+            except Exception as error:  # noqa: BLE001 - told; the other runs are worth no less for it
+                lines = [f"ERROR: {record['scenario']}: cannot be shown: {type(error).__name__}: {error}"]
+            for line in (*lines, ""):
                 terminalreporter.write_line(line)
-            terminalreporter.write_line("")
         for line in render_summary(log.records, width=writer.fullwidth, **style):
             terminalreporter.write_line(line)
     for line in (log.checked, *log.saved):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import index
+from reprlib import repr as short_repr
+from typing import Any
 
 from tailgate.model import ErrorCount, GeneratorHealth, Judged, RequestSummary, Stage, Window
 from tailgate.samples import Measured
@@ -88,8 +91,12 @@ class RunResult:
         return summarise(self.samples.within(self.window), self.window.duration_s)
 
     def with_counters(self, counters: Mapping[str, float]) -> RunResult:
-        """Return this run with more counters; a name that is there already gets the new value."""
-        return replace(self, counters={**self.counters, **counters})
+        """Return this run with more counters; a name that is there already gets the new value.
+
+        Raises:
+            TypeError: A value is no number, or one that no float can hold.
+        """
+        return replace(self, counters={**self.counters, **{name: _number(name, counters[name]) for name in counters}})
 
     def check(self) -> Judged:
         """Judge this run against the thresholds of its scenario, now rather than at the end of the test.
@@ -104,3 +111,19 @@ class RunResult:
         if self._judge is None:
             raise RuntimeError("this run was not made by the load fixture; use tailgate.judge.judge_run instead")
         return self._judge(self)
+
+
+def _number(name: str, value: Any) -> float:
+    """Return the value of a counter as Python's own int or float: a database may have sent a ``Decimal``."""
+    if isinstance(value, (str, bytes, bytearray)):  # Some of which float() would read.
+        raise TypeError(f"counter {name!r}: {short_repr(value)}, wanted a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise TypeError(f"counter {name!r}: a number that no float can hold, wanted one below 1e308") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"counter {name!r}: {short_repr(value)}, wanted a number") from None
+    try:
+        return index(value)
+    except TypeError:
+        return number

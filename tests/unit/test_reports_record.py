@@ -111,6 +111,10 @@ def test_a_figure_is_rounded_to_six_digits_or_null(value, recorded):
     assert run_record(judged(counters={"x": value}))["counters"] == {"x": recorded}
 
 
+def test_a_count_that_no_float_can_hold_is_null():
+    assert run_record(judged(counters={"huge": 10**400, "sold": 3}))["counters"] == {"huge": None, "sold": 3}
+
+
 def test_rounding_does_not_move_a_figure_to_the_other_side_of_its_limit():
     checks = (check("total", "p95_ms", 250.0000001, max=250), check("total", "p95_ms", 19.99999999, min=20))
 

@@ -181,7 +181,10 @@ def _round_beside(value: float | None, limits: Iterable[float | None]) -> float 
 
 def _finite(value: float | None) -> float | None:
     """Return the number as Python's own int or float; None for what JSON cannot hold."""
-    if value is None or not math.isfinite(value):
+    try:
+        if value is None or not math.isfinite(value):
+            return None
+    except OverflowError:  # An int that no float can hold, nor most readers of JSON.
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 
