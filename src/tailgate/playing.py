@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tailgate.engine import LiveDuet, LoadPlan
     from tailgate.loading import Target
 
+_SEED_BITS = 32
 MARK_EVERY_S = 2.0
 """How often processor time and counters are read; the kernel counts processor time in steps of 10 ms."""
 
@@ -121,7 +123,8 @@ def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round
             runs = run_duet(
                 duet.plan,
                 hosts=(targets[base.name].url, targets[candidate.name].url),
-                seed=number,
+                # Another one each time: what an unlucky coin did would else come back with every session.
+                seed=secrets.randbits(_SEED_BITS),
                 test=test,
                 scenario=duet.scenario.name,
                 warmup_s=duet.scenario.warmup_s,
