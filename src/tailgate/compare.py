@@ -16,9 +16,15 @@ from fractions import Fraction
 import numpy as np
 
 from tailgate.compare_blocks import Pairs, count_failures, pair_up
-from tailgate.compare_estimators import PairedShift, PooledShift, as_ratio, paired_shift, pooled_shift, to_ratio
+from tailgate.compare_estimators import (
+    PairedShift,
+    PooledShift,
+    as_ratio,
+    detectable_ratio,
+    paired_shift,
+    pooled_shift,
+)
 from tailgate.compare_limits import exceed_verdict, share_verdict
-from tailgate.compare_quantiles import reach_of_power
 from tailgate.compare_rates import compare_cost, compare_shares
 from tailgate.compare_values import (
     Arm,
@@ -257,11 +263,9 @@ def _without_estimate(pairs: Pairs, reasons: tuple[str, ...], settings: CompareS
     )
 
 
-def _detectable(paired: PairedShift, settings: CompareSettings) -> float:
-    """Return the change that is found with a power of 80 %: the budget, the way to the bound, and 0.84 errors more."""
-    half_width = paired.value - paired.bounds(settings.level / 2)[0]
-    beyond = half_width * reach_of_power(settings.level / 2)
-    return to_ratio(math.log1p(settings.max_change_ratio) + beyond)
+def _detectable(paired: PairedShift, settings: CompareSettings) -> float | None:
+    level = settings.level / 2
+    return detectable_ratio(settings.max_change_ratio, paired.value - paired.bounds(level)[0], level)
 
 
 def _pooled_ms(logs: Floats, q: Fraction) -> float | None:

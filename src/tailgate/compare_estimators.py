@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailgate.compare_blocks import Pairs
-from tailgate.compare_quantiles import normal_quantile, student_quantile
+from tailgate.compare_quantiles import normal_quantile, reach_of_power, student_quantile
 from tailgate.compare_values import Estimate, Floats, Indices
 
 _HIGHEST_RHO = 0.8
@@ -24,6 +24,10 @@ _FIRST_STEP = 0.02
 _DOUBLINGS = 12
 _HALVINGS = 13
 """2 % halved so often is 0.0002 %."""
+_FURTHEST = math.log(1000.0)
+"""From an estimate to its bound: one that is further away tells nothing."""
+_MOST_BEYOND = math.log(10.0)
+"""From a limit to what is found: where only more is found, hardly anything is."""
 
 
 class Shift(Protocol):
@@ -38,8 +42,28 @@ class Shift(Protocol):
 
 
 def as_ratio(shift: Shift, level: float) -> Estimate:
-    """Return an estimate of a logarithm as a change in ratio, with its bounds at ``level``."""
-    return as_estimate(shift, level, scale=to_ratio)
+    """Return an estimate of a logarithm as a change in ratio, with its bounds at ``level``.
+
+    A bound that is a thousand times the estimate, or a thousandth of it, is none: -100 %, or infinite.
+    """
+
+    def scale(log_ratio: float) -> float:
+        away = log_ratio - shift.value
+        return to_ratio(log_ratio if abs(away) <= _FURTHEST else math.copysign(math.inf, away))
+
+    return as_estimate(shift, level, scale=scale)
+
+
+def detectable_ratio(limit: float, way: float, level: float) -> float | None:
+    """Return the change in ratio that breaks a limit with a power of 80 %; None if that is tenfold, or nothing would.
+
+    Args:
+        limit: The change that is allowed, as a ratio.
+        way: From the logarithm of the estimate to its lower bound at ``level``.
+        level: Error of that bound.
+    """
+    beyond = way * reach_of_power(level)
+    return to_ratio(math.log1p(limit) + beyond) if beyond <= _MOST_BEYOND else None
 
 
 def as_estimate(shift: Shift, level: float, *, scale: Callable[[float], float] = float) -> Estimate:

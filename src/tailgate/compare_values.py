@@ -165,7 +165,7 @@ class LatencyComparison:
     """The floor that was used, for this number of rounds."""
     detectable_change_ratio: float | None
     """The change that would have been proven worse than the budget in four of five such comparisons; None if none could
-    be, with too few blocks or samples."""
+    be, with too few blocks or samples, or only one of tenfold and more."""
     reasons: tuple[str, ...]
     """Why it is inconclusive; empty otherwise."""
     settings: CompareSettings = field(repr=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tailgate.compare import CompareSettings, LatencyComparison, NameComparison, RateComparison
+from tailgate.compare_estimators import detectable_ratio
 from tailgate.compare_quantiles import reach_of_power
 from tailgate.compare_values import BlockCounts, Estimate
 from tailgate.model import TOTAL, Change, Outcome, RegressionRule
@@ -121,11 +122,14 @@ def doubt(change: Change, reasons: Sequence[str]) -> Change:
 
 
 def _detectable(rule: RegressionRule, estimate: Estimate, settings: CompareSettings) -> float | None:
-    """Return the change that is found with a power of 80 %: the limit, the way to the bound, and 0.84 errors more."""
-    if not math.isfinite(estimate.at_least):
-        return None
-    beyond = reach_of_power(settings.level)
-    if not rule.is_ratio:
-        return rule.max_change + beyond * (estimate.value - estimate.at_least)
-    way = math.log1p(estimate.value) - math.log1p(estimate.at_least)
-    return math.expm1(math.log1p(rule.max_change) + beyond * way)
+    """Return the change that is found with a power of 80 %: the limit, the way to the bound, and 0.84 errors more.
+
+    None where a change of that size could not be, or tells nothing.
+    """
+    if rule.is_ratio:
+        if estimate.at_least <= -1:  # No bound at all.
+            return None
+        way = math.log1p(estimate.value) - math.log1p(estimate.at_least)
+        return detectable_ratio(rule.max_change, way, settings.level)
+    size = rule.max_change + reach_of_power(settings.level) * (estimate.value - estimate.at_least)
+    return None if rule.metric == "failure_ratio" and size > 1 else size

@@ -12,6 +12,7 @@ from tailgate.compare_estimators import (
     as_ratio,
     autocorrelation,
     cluster_error,
+    detectable_ratio,
     effective_samples,
     linearise,
     paired_shift,
@@ -195,3 +196,18 @@ def test_logarithms_become_changes():
 def test_the_interval_lies_outside_of_the_one_sided_bounds():
     estimate = as_ratio(paired_shift(noise(30) / 100, in_a_row(30), 0.01), LEVEL)
     assert estimate.low < estimate.at_least < estimate.value < estimate.at_most < estimate.high
+
+
+@pytest.mark.parametrize(
+    ("way", "told"), [(0.0, 0.1), (math.log(2) / 1.51, 1.2), (math.log(11) / 1.51, None), (math.inf, None)]
+)
+def test_only_a_change_of_less_than_tenfold_is_called_detectable(way, told):
+    """At 5 % the way counts 1 + 0.84 / 1.645 = 1.51 times; the limit is +10 %."""
+    assert detectable_ratio(0.1, way, LEVEL) == (told and pytest.approx(told, abs=0.01))
+
+
+def test_a_bound_that_is_a_thousand_times_away_is_none():
+    """A floor of 4 at the normal quantile 1.645 is a factor of 720, one of 5 is a factor of 3,700."""
+    near, far = (paired_shift(np.full(12, math.log(1.5)), in_a_row(12), floor) for floor in (4.0, 5.0))
+    assert as_ratio(near, LEVEL).at_most == pytest.approx(1.5 * math.exp(1.6449 * 4) - 1, rel=0.001)
+    assert (as_ratio(far, LEVEL).at_least, as_ratio(far, LEVEL).at_most) == (-1.0, math.inf)
