@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from tailgate.checks import check_run, matching_keys, worst_first
 from tailgate.distributions import ERROR_RATIO
 from tailgate.errors import InvalidRun, ThresholdBreach
 from tailgate.model import (
+    TOTAL,
     Check,
     CheckOutcome,
     GeneratorHealth,
@@ -45,7 +47,7 @@ def judge_run(
     in_window = run.samples.within(run.window)
     requests = {key: summarise(samples, run.window.duration_s) for key, samples in in_window.by_key()}
     total = run.total
-    unlimited = _unlimited_failures(total, scenario)
+    unlimited = _unlimited_failures(run, total, checks)
     resolution = Resolution.EXACT if isinstance(run.samples, Samples) else Resolution.HISTOGRAMS
     return Judged(
         test=run.test,
@@ -125,13 +127,47 @@ def _verdict(reasons: Sequence[str], checks: Sequence[Check], *, is_silent_on_fa
     return Verdict.WARN if is_silent_on_failures else Verdict.PASS
 
 
-def _unlimited_failures(total: RequestSummary, scenario: Scenario) -> tuple[str, ...]:
-    """Say that requests failed and no limit asks for it: limits of latency look at successes alone."""
-    is_asked = any(threshold.metric in {"failure_ratio", "failures"} for threshold in scenario.thresholds)
-    if is_asked or not total.failures:
+def _unlimited_failures(run: RunResult, total: RequestSummary, checks: Sequence[Check]) -> tuple[str, ...]:
+    """Say that requests failed and no check asks for it: limits of latency look at successes alone."""
+    asking = [check for check in checks if _asks_for_failures(run, check, checks)]
+    if not total.failures or any(check.threshold.kind == "total" and check.window == TOTAL for check in asking):
         return ()
-    failed = f"{total.failures:,} of {count_of(total.samples, 'request')} failed"
-    return (f"{failed}, and no limit of the scenario says how many may: add failure_ratio",)
+    found: Counter[str] = Counter()
+    has_stages = any(check.window != TOTAL for check in asking)
+    for window in run.windows:
+        within = [check for check in asking if check.window in {TOTAL, window.name}]
+        if any(check.threshold.kind == "total" for check in within):
+            continue
+        asked = {check.subject for check in within}
+        for key, samples in run.samples.within(after_warmup(window, run.warmup_s)).by_key():
+            if samples.failures and key not in asked:
+                found[f"{key} [{window.name}]" if has_stages else key] += samples.failures
+    if not found:
+        return ()
+    failed = f"{found.total():,} of {count_of(total.samples, 'request')} failed"
+    where = f" ({_most_frequent(found)})" if asking else ""
+    return (f"{failed}, and no limit of the scenario says how many may{where}: add failure_ratio",)
+
+
+def _asks_for_failures(run: RunResult, check: Check, checks: Sequence[Check]) -> bool:
+    """Tell whether failures of the check's subject, in its window, can change the verdict.
+
+    Those in the steps of a stress run do by the users that it held.
+    """
+    if check.threshold.metric not in {"failure_ratio", "failures"} or check.threshold.max is None:
+        return False
+    if check.severity is not Severity.INFO:
+        return True
+    held = [other for other in checks if other.threshold.kind == "counter" and other.subject == "users_held"]
+    is_step = run.is_stress and check.window != TOTAL
+    return is_step and any(other.severity is not Severity.INFO for other in held)
+
+
+def _most_frequent(counts: Counter[str], most: int = 3) -> str:
+    parts = [f"{name} x{count:,}" for name, count in counts.most_common(most)]
+    if len(counts) > most:
+        parts.append(f"and {len(counts) - most:,} more")
+    return ", ".join(parts)
 
 
 def _notes(run: RunResult, resolution: Resolution, unlimited: Sequence[str]) -> Iterator[str]:

@@ -173,6 +173,76 @@ def test_requests_that_no_check_covers_by_name_are_listed():
     assert judged(request("*", "p95_ms", max=9), rows=rows).uncovered == ()
 
 
+UP, DOWN = Stage(name="up", duration_s=2, users=5), Stage(name="down", duration_s=8, users=5)
+MIXED = [*requests(60), *failures(3, key="POST Buy", start_s=1), *failures(2, key="GET Item", start_s=3)]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "said"),
+    [
+        ([], "5 of 65 requests failed, and no limit of the scenario says how many may"),
+        (
+            [request("GET *", "failure_ratio", max=1)],
+            "3 of 65 requests failed, and no limit of the scenario says how many may (POST Buy x3)",
+        ),
+        (
+            [request("DELETE *", "failures", max=0, allow_no_data=True)],
+            "5 of 65 requests failed, and no limit of the scenario says how many may",
+        ),
+        (
+            [total("failure_ratio", max=0, severity=Severity.INFO)],
+            "5 of 65 requests failed, and no limit of the scenario says how many may",
+        ),
+        ([total("failures", min=1)], "5 of 65 requests failed, and no limit of the scenario says how many may"),
+        (
+            [total("failure_ratio", max=1, stage="up")],
+            "2 of 65 requests failed, and no limit of the scenario says how many may (GET Item [down] x2)",
+        ),
+        (
+            [request("Buy", "failure_ratio", max=1, stage="up"), request("Home", "failure_ratio", max=1)],
+            "2 of 65 requests failed, and no limit of the scenario says how many may (GET Item [down] x2)",
+        ),
+        ([total("failure_ratio", max=1)], ""),
+        ([total("failures", max=5, severity=Severity.WARN)], ""),
+        ([request("*", "failure_ratio", max=1)], ""),
+        ([total("failures", max=3, stage="up"), request("Item", "failure_ratio", max=1, stage="down")], ""),
+    ],
+)
+def test_failures_that_no_check_asks_for_are_a_warning(thresholds, said):
+    found = judged(KEPT, *thresholds, rows=MIXED, stages=[UP, DOWN])
+
+    assert found.verdict is (Verdict.WARN if said else Verdict.PASS)
+    assert found.notes == ((f"{said}: add failure_ratio",) if said else ())
+
+
+def test_failures_of_the_warm_up_need_no_limit():
+    assert judged(KEPT, rows=[*failures(5), *requests(60, start_s=2)], warmup_s=1).verdict is Verdict.PASS
+
+
+def test_of_many_requests_that_fail_unasked_the_first_are_named():
+    rows = [row for number in range(1, 6) for row in failures(number, key=f"GET {number}")]
+
+    found = judged(request("Home", "failure_ratio", max=1), rows=[*requests(60), *rows])
+
+    assert found.notes == (
+        "15 of 75 requests failed, and no limit of the scenario says how many may "
+        "(GET 5 x5, GET 4 x4, GET 3 x3, and 2 more): add failure_ratio",
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [([counter("users_held", min=5)], Verdict.PASS), ([total("max_ms", max=1000)], Verdict.WARN)],
+)
+def test_failures_in_the_steps_of_a_stress_run_are_asked_for_by_the_users_that_it_held(limits, verdict):
+    steps = total("failure_ratio", max=0, stage="*")
+    rows = [*requests(60), *failures(2, start_s=3)]
+
+    found = judged(*limits, steps, rows=rows, stages=[UP, DOWN], is_stress=True, counters={"users_held": 5})
+
+    assert found.verdict is verdict
+
+
 def test_a_cut_is_noted():
     verdict = judged(
         BROKEN, duration_s=4, facts=RunFacts(cut="5 failures are more than the 3 allowed"), notes=("first",)
