@@ -58,7 +58,9 @@ class NginxLog(ABC):
             TailgateError: nginx does not run or did not write its log.
         """
         self._flush_access_log()
-        return parse_access_log(self._read_log(since).decode().splitlines())
+        # A path may have bytes that are no UTF-8, and characters that other programs take for the end of a line.
+        *lines, _ = self._read_log(since).decode(errors="replace").split("\n")
+        return parse_access_log(lines)
 
     def locate(self) -> Callable[[object], Iterator[tuple[str, dict[str, float]]]]:
         """Take note of where the access log ends, and return what then tells where requests spent their time.
@@ -78,6 +80,9 @@ class NginxLog(ABC):
         try:
             connection.request("GET", mark, headers={"Connection": "close"})
             connection.getresponse().read()
+        except (OSError, http.client.HTTPException) as err:
+            why = str(err) or type(err).__name__
+            raise TailgateError(f"{self.name} did not answer, so its access log is not complete: {why}") from err
         finally:
             connection.close()
         self._reopen_log()
