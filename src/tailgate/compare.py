@@ -93,7 +93,7 @@ def compare_latency(
     Args:
         base: What the candidate is measured by.
         candidate: The build in question.
-        rounds: Windows with processes of their own, warm-up left out; requests outside of them are not looked at.
+        rounds: Windows in order of time, warm-up left out; requests outside of them are not looked at.
         timeout_ms: What a failure counts as: the client's timeout.
         settings: Budget, error and least amounts of data.
 
@@ -200,8 +200,7 @@ def _shifts(pairs: Pairs, settings: CompareSettings) -> tuple[PairedShift, Poole
 
 
 def _floor(pairs: Pairs, settings: CompareSettings) -> float:
-    """Return the floor for the mean of independent rounds."""
-    return settings.noise_floor_ratio / math.sqrt(max(1, round_count(pairs.round_index)))
+    return settings.floor_of(round_count(pairs.round_index))
 
 
 def _decide(

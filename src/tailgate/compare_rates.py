@@ -101,7 +101,7 @@ def compare_cost(counts: BlockCounts, settings: CompareSettings) -> RateComparis
         candidate_size=counts.candidate_requests,
     )
     error, rho = serial_error(residuals, _is_neighbour(counts.round_index))
-    floor = settings.noise_floor_ratio / math.sqrt(round_count(counts.round_index))
+    floor = settings.floor_of(round_count(counts.round_index))
     shift = _RatioShift(value=math.log(candidate / base), error=error, freedom=len(residuals) - 1, floor=floor)
     change = as_ratio(shift, settings.level)
     limit = settings.max_change_ratio

@@ -65,9 +65,12 @@ class CompareSettings:
     looks: int = 3
     """How often the growing data is judged; each look may err with ``alpha / looks`` (Bonferroni)."""
     fail_from_round: int = 2
-    """Rounds, each with processes of its own, that it takes to fail."""
+    """Rounds that it takes to fail."""
     noise_floor_ratio: float = 0.01
     """Standard deviation between two pairs of processes of the same build; see ``learn_noise_floor``."""
+    are_processes_fresh: bool = True
+    """Whether each round has processes of its own. Where the same two run in all rounds, how much they differ is part
+    of every round, and more rounds make it no smaller."""
     min_blocks: int = FEWEST_BLOCKS
     """Fewer usable blocks are inconclusive."""
     min_samples: int | None = None
@@ -91,6 +94,10 @@ class CompareSettings:
     def level(self) -> float:
         """One-sided error that one look may make."""
         return self.alpha / self.looks
+
+    def floor_of(self, rounds: int) -> float:
+        """Return the noise floor of the mean of so many rounds; that of one where the processes stay the same."""
+        return self.noise_floor_ratio / math.sqrt(max(1, rounds) if self.are_processes_fresh else 1)
 
     @property
     def guard_change_ratio(self) -> float:
@@ -162,7 +169,7 @@ class LatencyComparison:
     rho: float
     """Autocorrelation of neighbouring pairs, 0 to 0.8."""
     noise_floor_ratio: float
-    """The floor that was used, for this number of rounds."""
+    """The floor that was used, for this number of rounds if each had processes of its own."""
     detectable_change_ratio: float | None
     """The change that would have been proven worse than the budget in four of five such comparisons; None if none could
     be, with too few blocks or samples, or only one of tenfold and more."""

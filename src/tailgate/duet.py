@@ -7,7 +7,7 @@ often they are right. Several rules of a scenario each keep their own error, wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tailgate.checks import matching_keys
@@ -58,6 +58,7 @@ def compare_rounds(
     timeout_ms: float,
     are_cores_shared: bool,
     noise_floor_ratio: float | None,
+    are_processes_fresh: bool = True,
 ) -> tuple[Change, ...]:
     """Return what a duet shows so far.
 
@@ -71,9 +72,16 @@ def compare_rounds(
         timeout_ms: What a failed request counts as: the client's timeout.
         are_cores_shared: Whether both arms ran on the same cores.
         noise_floor_ratio: What was learned on this class of machine; None if nothing was.
+        are_processes_fresh: Whether each round had processes of its own.
     """
-    busy_ratio = shared_cpu_ratio(rounds) if are_cores_shared else None
-    comparing = _Comparing(Timeline(rounds), scenario, timeout_ms, busy_ratio, noise_floor_ratio)
+    comparing = _Comparing(
+        time=Timeline(rounds),
+        scenario=scenario,
+        timeout_ms=timeout_ms,
+        busy_ratio=shared_cpu_ratio(rounds) if are_cores_shared else None,
+        learned_floor_ratio=noise_floor_ratio,
+        are_processes_fresh=are_processes_fresh,
+    )
     changes = tuple(change for rule in scenario.regressions for change in comparing.of_rule(rule))
     return (*changes, *comparing.of_broken_requests(changes), *comparing.of_names(changes))
 
@@ -103,30 +111,24 @@ def _is_hopeless(change: Change) -> bool:
     return change.rule.metric in {"cpu_ms", "count"} and change.candidate is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Comparing:
     """The comparisons of one duet, and what they share."""
 
-    def __init__(
-        self,
-        time: Timeline,
-        scenario: Scenario,
-        timeout_ms: float,
-        busy_ratio: float | None,
-        learned_floor_ratio: float | None,
-    ) -> None:
-        self._time = time
-        self._scenario = scenario
-        self._timeout_ms = timeout_ms
-        self._busy_ratio = busy_ratio
-        self._learned_floor_ratio = learned_floor_ratio
+    time: Timeline
+    scenario: Scenario
+    timeout_ms: float
+    busy_ratio: float | None
+    learned_floor_ratio: float | None
+    are_processes_fresh: bool
 
     def of_rule(self, rule: RegressionRule) -> Iterator[Change]:
         """Yield one change for each subject and stage of a rule; at least one, which says what is missing."""
-        if reason := why_nothing(rule, self._time):
+        if reason := why_nothing(rule, self.time):
             yield nothing(rule, reason)
             return
-        for stage in [None] if rule.stage is None else self._time.matching_stages(rule.stage):
-            windows = self._time.windows(stage)
+        for stage in [None] if rule.stage is None else self.time.matching_stages(rule.stage):
+            windows = self.time.windows(stage)
             found = self._of_requests if rule.kind == "request" else self._of_all
             for change in found(rule, windows) if windows else [nothing(rule, "no round came to this stage")]:
                 yield replace(change, window=stage or TOTAL)
@@ -137,9 +139,9 @@ class _Comparing:
         A rare one hardly moves what all requests do together, and a build in which it is broken must not pass.
         """
         asked = {one.subject for one in changes if one.rule.metric == "failure_ratio" and one.window == TOTAL}
-        windows = self._time.windows()
-        for key in self._time.keys:
-            base, candidate = self._time.arms(key)
+        windows = self.time.windows()
+        for key in self.time.keys:
+            base, candidate = self.time.arms(key)
             before, after = _failure_ratios(base, candidate, windows)
             sent = min(len(arm.scheduled_s) for arm in (base, candidate))
             if after - before > MOSTLY_FAILED and sent >= FEWEST and key not in asked:
@@ -149,14 +151,14 @@ class _Comparing:
     def of_names(self, changes: Sequence[Change]) -> Iterator[Change]:
         """Yield, as information, the p95 of each request whose latency no rule compares over whole rounds."""
         asked = {change.subject for change in changes if quantile_of(change.rule.metric) and change.window == TOTAL}
-        arms = {key: self._time.arms(key) for key in self._time.keys if key not in asked}
-        windows, floor = self._time.windows(), self._floor(_ANY_CHANGE)
+        arms = {key: self.time.arms(key) for key in self.time.keys if key not in asked}
+        windows, floor = self.time.windows(), self._floor(_ANY_CHANGE)
         found = compare_names(
             {key: base for key, (base, _) in arms.items()},
             {key: candidate for key, (_, candidate) in arms.items()},
             rounds=windows,
-            timeout_ms=self._timeout_ms,
-            settings=CompareSettings(looks=1, noise_floor_ratio=floor),
+            timeout_ms=self.timeout_ms,
+            settings=CompareSettings(looks=1, noise_floor_ratio=floor, are_processes_fresh=self.are_processes_fresh),
         )
         return (from_name(_ANY_CHANGE, one, rounds=len(windows), noise_floor_ratio=floor) for one in found)
 
@@ -165,19 +167,19 @@ class _Comparing:
         yield self._of_marks(rule, windows) if is_marked else self._of_arms(rule, windows, None)
 
     def _of_requests(self, rule: RegressionRule, windows: Sequence[Window]) -> Iterator[Change]:
-        for key in matching_keys(rule.subject, self._time.keys):
+        for key in matching_keys(rule.subject, self.time.keys):
             yield replace(self._of_arms(rule, windows, key), subject=key)
 
     def _of_arms(self, rule: RegressionRule, windows: Sequence[Window], key: str | None) -> Change:
         """Compare what every request tells by itself."""
-        base, candidate = self._time.arms(key)
+        base, candidate = self.time.arms(key)
         settings = self._settings(rule)
         if rule.metric == "failure_ratio":
             counts = count_failures(base, candidate, windows)
             return from_rate(
                 rule, compare_shares(counts, max_change=rule.max_change, settings=settings), counts, settings
             )
-        found = compare_latency(base, candidate, rounds=windows, timeout_ms=self._timeout_ms, settings=settings)
+        found = compare_latency(base, candidate, rounds=windows, timeout_ms=self.timeout_ms, settings=settings)
         doubts = self._why_hidden(found), self._why_masked(found, *_failure_ratios(base, candidate, windows))
         return doubt(from_latency(rule, found), [reason for reason in doubts if reason])
 
@@ -185,7 +187,7 @@ class _Comparing:
         """Compare what only grows beside the requests: processor time, counters."""
         if rule.metric == "cpu_ms":
             return self._of_processor_time(rule, windows)
-        counts = self._time.count_marks(lambda mark: mark.counters.get(rule.subject, 0.0), windows)
+        counts = self.time.count_marks(lambda mark: mark.counters.get(rule.subject, 0.0), windows)
         if counts is None:
             return nothing(rule, "the counter fell, and only what grows can be compared")
         settings = self._settings(rule)
@@ -193,10 +195,10 @@ class _Comparing:
         return from_rate(rule, found, counts, settings)
 
     def _of_processor_time(self, rule: RegressionRule, windows: Sequence[Window]) -> Change:
-        for name, marks in zip((BASELINE, CANDIDATE), self._time.marks, strict=True):
+        for name, marks in zip((BASELINE, CANDIDATE), self.time.marks, strict=True):
             if any(mark.cpu_s is None for mark in marks):
                 return nothing(rule, f"the processor time of the {name}'s services cannot be read")
-        counts = self._time.count_marks(lambda mark: mark.cpu_s or 0.0, windows)
+        counts = self.time.count_marks(lambda mark: mark.cpu_s or 0.0, windows)
         if counts is None:
             return nothing(rule, "the processor time of the services fell: one of them was started anew")
         settings = self._settings(rule)
@@ -207,12 +209,13 @@ class _Comparing:
         return doubt(change, [f"processor time was read over {change.blocks} blocks, {settings.min_blocks} needed"])
 
     def _settings(self, rule: RegressionRule) -> CompareSettings:
-        duet = self._scenario.duet
+        duet = self.scenario.duet
         settings = CompareSettings(
             alpha=rule.alpha,
             looks=len(duet.looks),
             fail_from_round=duet.fail_from_round,
             noise_floor_ratio=self._floor(rule),
+            are_processes_fresh=self.are_processes_fresh,
         )
         if rule.is_ratio:
             settings = replace(settings, max_change_ratio=rule.max_change)
@@ -220,16 +223,16 @@ class _Comparing:
         return replace(settings, q=q) if q is not None else settings
 
     def _floor(self, rule: RegressionRule) -> float:
-        known = (rule.noise_floor_ratio, self._scenario.duet.noise_floor_ratio, self._learned_floor_ratio)
+        known = (rule.noise_floor_ratio, self.scenario.duet.noise_floor_ratio, self.learned_floor_ratio)
         return next((floor for floor in known if floor is not None), NOISE_FLOOR_RATIO)
 
     def _why_hidden(self, found: LatencyComparison) -> str:
         """Return why busy cores could hide that the candidate is slower; empty if they could not."""
-        most = self._scenario.duet.max_shared_cpu_ratio
-        if found.outcome is not Outcome.UNCHANGED or self._busy_ratio is None or self._busy_ratio <= most:
+        most = self.scenario.duet.max_shared_cpu_ratio
+        if found.outcome is not Outcome.UNCHANGED or self.busy_ratio is None or self.busy_ratio <= most:
             return ""
         return (
-            f"the cores, which both arms share, were {100 * self._busy_ratio:.0f} % busy, allowed are {100 * most:g} % "
+            f"the cores, which both arms share, were {100 * self.busy_ratio:.0f} % busy, allowed are {100 * most:g} % "
             "(max_shared_cpu_ratio): there a slow candidate slows the baseline too; lower the rate"
         )
 

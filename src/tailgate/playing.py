@@ -90,6 +90,7 @@ class Duet:
             timeout_ms=1000 * self.plan.request_timeout_s,
             are_cores_shared=self.are_cores_shared,
             noise_floor_ratio=self.noise_floor_ratio,
+            are_processes_fresh=self.facts.are_processes_fresh,
         )
 
 

@@ -104,7 +104,12 @@ def scenario(*rules: RegressionRule, **changes) -> Scenario:
 
 def compare(played: Sequence[Round], *rules: RegressionRule, **changes) -> tuple[Change, ...]:
     """The changes that the rules find, on cores of their own, with what was learned left out."""
-    given = {"timeout_ms": TIMEOUT_MS, "are_cores_shared": False, "noise_floor_ratio": None}
+    given = {
+        "timeout_ms": TIMEOUT_MS,
+        "are_cores_shared": False,
+        "noise_floor_ratio": None,
+        "are_processes_fresh": True,
+    }
     settings = {key: changes.pop(key, value) for key, value in given.items()}
     return compare_rounds(played, scenario(*rules, **changes), **settings)
 

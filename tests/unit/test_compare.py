@@ -74,6 +74,16 @@ def test_a_result_reads_as_one_sentence():
     )
 
 
+def test_rounds_of_the_same_two_processes_do_not_tell_how_much_processes_differ():
+    """The candidate's process is 3 % slower than another of its build, in all four rounds."""
+    known = CompareSettings(noise_floor_ratio=0.03)
+    fresh, same = (judge(duet(3, rounds=4), replace(known, are_processes_fresh=is_fresh)) for is_fresh in (True, False))
+    assert (fresh.noise_floor_ratio, same.noise_floor_ratio) == (0.015, 0.03)
+    assert (fresh.is_slower, same.is_slower) == (False, False)
+    assert judge(duet(4, rounds=4), known).is_slower
+    assert not judge(duet(4, rounds=4), replace(known, are_processes_fresh=False)).is_slower
+
+
 def test_one_round_cannot_fail_but_says_why():
     result = judge(duet(30, rounds=1), CompareSettings())
     assert result.outcome is Outcome.INCONCLUSIVE

@@ -61,6 +61,17 @@ def test_processor_time_per_request_is_compared_as_a_ratio(factor, outcome):
     assert bool(result.reasons) is (outcome is Outcome.INCONCLUSIVE)
 
 
+def test_the_floor_of_a_cost_is_that_of_one_round_where_the_processes_stay_the_same():
+    """Without noise only the floor is left: 1.645 * 4 %, over the root of four rounds or not."""
+    these = counts([0.2] * 8, [0.2] * 8, rounds=4)
+    fresh, same = (
+        compare_cost(these, CompareSettings(looks=1, noise_floor_ratio=0.04, are_processes_fresh=is_fresh))
+        for is_fresh in (True, False)
+    )
+    assert np.log1p(fresh.change.at_most) == pytest.approx(1.645 * 0.02, rel=0.001)
+    assert np.log1p(same.change.at_most) == pytest.approx(1.645 * 0.04, rel=0.001)
+
+
 def test_four_rounds_are_blocks_enough_for_a_large_difference():
     rounds = counts([60.1, 59.7, 60.4, 59.9], [90.3, 89.2, 91.0, 90.1], requests=30_000, rounds=4)
     result = compare_cost(rounds, SETTINGS)

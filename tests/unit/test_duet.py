@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from tailgate.compare import compare_latency
 from tailgate.compare_values import CompareSettings
 from tailgate.duet import NOISE_FLOOR_RATIO, Round, compare_rounds, inject, is_decided, shared_cpu_ratio
 from tailgate.model import TOTAL, Change, DuetRules, Outcome, RegressionRule, Severity, Stage
+from tailgate.playing import Duet
 from tailgate.samples import Outcome as Ended
+from tailgate.stack.builds import Build
 from tests.unit.duet_examples import (
     KEYS,
     WARMUP_S,
@@ -441,6 +444,33 @@ def test_the_noise_floor_is_the_rules_else_the_duets_else_what_was_learned(own, 
     )
 
     assert found.noise_floor_ratio == used
+
+
+def test_the_floor_of_processes_that_stay_the_same_is_not_reduced_by_rounds():
+    fresh, same = (
+        compare(play(count=4), rule(), CPU, noise_floor_ratio=0.05, are_processes_fresh=is_fresh)
+        for is_fresh in (True, False)
+    )
+
+    assert [late.high - early.high > 0.03 for early, late in zip(fresh, same, strict=True)] == [True] * 4
+    assert fresh[0].noise_floor_ratio == same[0].noise_floor_ratio == 0.05
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1"])
+def test_processes_behind_urls_are_known_to_stay_the_same(url: str | None):
+    duet = Duet(
+        builds=(Build(name="baseline", label="old", url=url), Build(name="candidate", label="new", url=url)),
+        start=None,
+        scenario=scenario(),
+        plan=SimpleNamespace(request_timeout_s=TIMEOUT_MS / 1000),
+        noise_floor_ratio=0.05,
+        injected_ratio=0.0,
+        are_processes_ours=url is None,
+    )
+    for one in play():
+        duet.add(one)
+
+    assert duet.changes[0].high == the_change(play(), noise_floor_ratio=0.05, are_processes_fresh=url is None).high
 
 
 def test_each_rule_keeps_its_own_error_however_many_there_are():
