@@ -72,6 +72,14 @@ def _nothing_measured(run: RunResult, total: RequestSummary) -> Iterator[str]:
 def _nothing_checked(run: RunResult, checks: Sequence[Check]) -> Iterator[str]:
     if not checks:
         yield "nothing was checked: no limit of the scenario applies to a request that was made"
+    elif all(check.severity is Severity.INFO for check in checks):
+        if run.is_stress and any(check.window != TOTAL for check in checks):
+            yield (
+                "nothing was checked: limits for the steps of a stress run fail nothing by themselves; add "
+                f"counters: {{users_held: {{min: {run.stages[0].users}}}}}, or as many users as it has to hold"
+            )
+        else:
+            yield "nothing was checked: every limit that applies is of severity info"
     elif run.facts.cut and not any(check.is_failed for check in checks):
         yield f"the run was cut, but no check fails on what was measured until then: {run.facts.cut}"
 

@@ -96,6 +96,28 @@ def test_a_run_of_which_nothing_is_checked_is_invalid():
     assert find_reasons(run(GOOD), scenario(), ()) == nothing
 
 
+def test_limits_for_information_check_nothing():
+    known = total("failure_ratio", max=0, severity=Severity.INFO)
+
+    assert reasons_of(run(GOOD), known, known) == ("nothing was checked: every limit that applies is of severity info",)
+    for severity in (Severity.WARN, Severity.FAIL):
+        assert reasons_of(run(GOOD), known, total("mean_ms", max=5, severity=severity)) == ()
+
+
+def test_a_stress_run_with_limits_for_its_steps_alone_is_invalid_and_says_what_to_add():
+    stress = run(GOOD, stages=[UP, HOLD], is_stress=True, counters={"users_held": 0})
+    steps = total("failure_ratio", max=0, stage="*")
+
+    assert reasons_of(stress, steps) == (
+        "nothing was checked: limits for the steps of a stress run fail nothing by themselves; add "
+        "counters: {users_held: {min: 5}}, or as many users as it has to hold",
+    )
+    assert reasons_of(stress, total("mean_ms", max=5, severity=Severity.INFO)) == (
+        "nothing was checked: every limit that applies is of severity info",
+    )
+    assert reasons_of(stress, steps, counter("users_held", min=5)) == ()
+
+
 def test_a_run_that_was_cut_although_no_check_fails_is_invalid():
     one = run(GOOD, facts=RunFacts(cut="5 of 60 requests failed"))
 
