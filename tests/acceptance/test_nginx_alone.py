@@ -1,6 +1,8 @@
 """nginx before a service that does not run: what it takes, and what its log says, is its own."""
 
 import http.client
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,13 @@ def test_an_nginx_that_does_not_answer_is_told_as_what_it_is(nginx, sandbox):
     nginx.port = nobody
     with pytest.raises(TailgateError, match=r"^nginx did not answer, so its access log is not complete: .*refused"):
         nginx.access_log_position()
+
+
+def test_a_temporary_directory_may_have_a_space_in_its_name(monkeypatch):
+    # Not in tmp_path, which the account that nginx runs as under root cannot reach.
+    with tempfile.TemporaryDirectory(prefix="with a space; {and more} ") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        with Sandbox() as sandbox:
+            assert sandbox.directory.parent == Path(folder)
+            assert ask(start(sandbox), "/") == http.client.BAD_GATEWAY
