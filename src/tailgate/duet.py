@@ -63,8 +63,8 @@ def compare_rounds(
     """Return what a duet shows so far.
 
     One change for each rule and each request or stage that it matches, in the order of the rules; then one for each
-    request that mostly fails in the candidate alone, which no rule needs to ask for; then, as information, one for the
-    p95 of each request that no rule compares.
+    request that mostly fails in the candidate alone, which no rule needs to ask for, in place of what a rule that only
+    informs says of its failures; then, as information, one for the p95 of each request that no rule compares.
 
     Args:
         rounds: At least one, in the order in which they were played.
@@ -83,7 +83,10 @@ def compare_rounds(
         are_processes_fresh=are_processes_fresh,
     )
     changes = tuple(change for rule in scenario.regressions for change in comparing.of_rule(rule))
-    return (*changes, *comparing.of_broken_requests(changes), *comparing.of_names(changes))
+    broken = tuple(comparing.of_broken_requests(changes))
+    found = {one.subject for one in broken}
+    kept = [one for one in changes if not (_is_about_failures(one) and one.subject in found)]
+    return (*kept, *broken, *comparing.of_names(changes))
 
 
 def is_decided(changes: Sequence[Change]) -> bool:
@@ -134,11 +137,12 @@ class _Comparing:
                 yield replace(change, window=stage or TOTAL)
 
     def of_broken_requests(self, changes: Sequence[Change]) -> Iterator[Change]:
-        """Yield the failure ratio of each request that mostly fails in the candidate alone, unless a rule asks for it.
+        """Yield the failure ratio of each request that mostly fails in the candidate alone, unless a rule judges it.
 
-        A rare one hardly moves what all requests do together, and a build in which it is broken must not pass.
+        A rare one hardly moves what all requests do together, and a build in which it is broken must not pass. A rule
+        that only informs judges nothing.
         """
-        asked = {one.subject for one in changes if one.rule.metric == "failure_ratio" and one.window == TOTAL}
+        asked = {one.subject for one in changes if _is_about_failures(one) and one.severity is not Severity.INFO}
         windows = self.time.windows()
         for key in self.time.keys:
             base, candidate = self.time.arms(key)
@@ -248,6 +252,10 @@ class _Comparing:
             f"{before} of the baseline's requests failed, {after} of the candidate's: a failure counts as the timeout, "
             "so the baseline may look slower than it is"
         )
+
+
+def _is_about_failures(change: Change) -> bool:
+    return change.rule.metric == "failure_ratio" and change.window == TOTAL
 
 
 def _failure_ratios(base: Arm, candidate: Arm, windows: Sequence[Window]) -> tuple[float, float]:

@@ -231,6 +231,27 @@ def test_a_broken_request_that_a_rule_names_is_told_once():
     assert [(change.subject, change.rule, change.outcome) for change in found] == [("POST Buy", asked, REGRESSED)]
 
 
+def test_a_rule_that_only_informs_lets_no_broken_request_pass_and_is_not_told_beside_it():
+    asked = rule("failure_ratio", kind="request", subject="*", max_change=0.01, severity=Severity.INFO)
+
+    found = compare(of_candidate(play(), failing(1.0, key=1)), rule(), asked)
+
+    of_failures = [change for change in found if change.rule.metric == "failure_ratio"]
+    assert [(change.subject, change.severity, change.outcome) for change in of_failures] == [
+        ("GET Home", Severity.INFO, UNCHANGED),
+        ("POST Buy", Severity.FAIL, REGRESSED),
+    ]
+    assert of_failures[1].rule.max_change == 0.5
+
+
+def test_a_rule_that_warns_judges_a_broken_request():
+    asked = rule("failure_ratio", kind="request", subject="Buy", max_change=0.01, severity=Severity.WARN)
+
+    found = judging(compare(of_candidate(play(), failing(1.0, key=1)), asked))
+
+    assert [(change.rule, change.severity) for change in found] == [(asked, Severity.WARN)]
+
+
 def test_a_request_that_is_broken_in_another_stage_than_its_rule_is_about_is_found():
     def in_two_stages(arm):
         stages = (Stage(name="calm", duration_s=3.0), Stage(name="rush", duration_s=28.0))
