@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tailgate.engine import LoadPlan
     from tailgate.run import RunResult
     from tailgate.tiers import Told
+    from tailgate.watching import RunMonitor
 
 Complete = Callable[["RunResult"], Mapping[str, float]]
 """Computes further counters from a run that is over."""
@@ -82,7 +83,9 @@ def load(request: pytest.FixtureRequest) -> Generator[Load, None, None]:
     request.node.stash[SCENARIOS] = scenarios_of(request.node)
     # A duet starts stacks of its own; another one beside them would cost the processor time that they need.
     is_duet = request.config.stash[OPTIONS].duet is not None
-    yield Load(request.node, request, None if is_duet else request.getfixturevalue("perf_target"))
+    made = Load(request.node, request, None if is_duet else request.getfixturevalue("perf_target"))
+    yield made
+    made.close()
     # What fixtures loaded after the test, or before it when one of them failed.
     try:
         judge_rest(request.node)
@@ -99,6 +102,11 @@ class Load:
         self._target = target
         self._observers: list[Observe] = []
         self._locators: list[Locate] = []
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuse whatever is asked for from now on: its fixture is torn down, and nobody would judge it."""
+        self._is_closed = True
 
     def observe(self, begin: Observe) -> None:
         """Have counters added to each run that follows, before it is judged.
@@ -151,7 +159,12 @@ class Load:
             BaselineFileError: The baseline to compare with, or to save in, cannot be read; nothing was sent.
         """
         __tracebackhide__ = True
+        if self._is_closed:
+            problem = "load() was called after the test's load fixture was torn down, so nobody would judge the run"
+            advice = "a fixture that loads in its teardown needs load as an argument"
+            raise BadInput([f"{self._item.nodeid}: {problem}; {advice}"])
         limits = self._scenario(scenario)
+        _check_target(self._target)
         plan = self._plan(
             users,
             shape,
@@ -234,8 +247,6 @@ class Load:
         self, plan: LoadPlan, limits: Scenario, shape: Any, actions: Mapping[str, Callable[[], object]]
     ) -> tuple[RunResult, list[Complete], list[Tell]]:
         from tailgate.announcing import ProgressLine  # noqa: PLC0415 - only for a load
-        from tailgate.distributing import open_workers  # noqa: PLC0415 - as above
-        from tailgate.engine import run_load  # noqa: PLC0415 - as above
         from tailgate.figures import with_shape_figures  # noqa: PLC0415 - NumPy, likewise
         from tailgate.turns import machine_turn  # noqa: PLC0415
         from tailgate.watching import RunMonitor  # noqa: PLC0415
@@ -256,21 +267,54 @@ class Load:
             ends = [begin() for begin in self._observers]
             tells = [begin() for begin in self._locators]
             try:
-                with open_workers(config, line.say) as workers:
-                    run = run_load(
-                        plan,
-                        test=self._item.nodeid,
-                        scenario=limits.name,
-                        warmup_s=limits.warmup_s,
-                        monitor=monitor,
-                        workers=workers,
-                    )
+                run = self._measure(plan, limits, monitor, line.say)
             finally:
                 errors = monitor.join_actions()
-        deaths = tuple(self._target.check_alive()) if self._target is not None else ()
-        facts = replace(run.facts, stack_deaths=deaths, action_errors=errors)
+        facts = replace(run.facts, stack_deaths=_deaths(self._target), action_errors=errors)
         run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
-        return with_shape_figures(run, shape, limits), ends, tells
+        try:
+            run = with_shape_figures(run, shape, limits)
+        except Exception as error:  # noqa: BLE001 - told as a reason against the run
+            run = _with_problem(run, f"the figures of its shape could not be computed: {type(error).__name__}: {error}")
+        return run, ends, tells
+
+    def _measure(self, plan: LoadPlan, limits: Scenario, monitor: RunMonitor, say: Callable[[str], None]) -> RunResult:
+        """Run the load, in workers if that was asked for."""
+        from tailgate.distributing import open_workers  # noqa: PLC0415 - only for a load
+        from tailgate.engine import run_load  # noqa: PLC0415 - as above
+
+        run: RunResult | None = None
+        try:
+            with open_workers(self._item.config, say) as workers:
+                run = run_load(
+                    plan,
+                    test=self._item.nodeid,
+                    scenario=limits.name,
+                    warmup_s=limits.warmup_s,
+                    monitor=monitor,
+                    workers=workers,
+                )
+        except Exception as error:
+            if run is None:
+                raise
+            problem = f"the workers could not be ended: {type(error).__name__}: {error}"
+            run = replace(run, facts=replace(run.facts, worker_problems=(*run.facts.worker_problems, problem)))
+        return run
+
+
+def _check_target(target: object) -> None:
+    """Refuse a target that could not be asked after the load what died of it."""
+    if target is not None and not callable(getattr(target, "check_alive", None)):
+        advice = "give it one that returns a sentence for each part that died, or () if nothing is watched"
+        raise BadInput([f"load: perf_target: {type(target).__name__!r} has no check_alive(); {advice}"])
+
+
+def _deaths(target: Target | None) -> tuple[str, ...]:
+    """Return what died; a target that cannot say so costs the run its verdict, but not its figures."""
+    try:
+        return tuple(target.check_alive()) if target is not None else ()
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - told as a reason against the run
+        return (f"it could not be asked whether the stack is alive: {type(error).__name__}: {error}",)
 
 
 def _located(run: RunResult, tells: Sequence[Tell]) -> RunResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,20 +229,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Show each run, then one line for each."""
     log = config.stash[RUN_LOG]
     if log.records:
-        from tailgate.reports.terminal import render_run, render_summary  # noqa: PLC0415 - only if there was a load
-
-        writer = terminalreporter._tw  # noqa: SLF001 - pytest offers the width and colour nowhere else
-        style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": shows_unicode(writer)}
-        terminalreporter.section("load runs")
-        for record in log.records:
-            try:
-                lines = render_run(record, width=writer.fullwidth, **style)
-            except Exception as error:  # noqa: BLE001 - told; the other runs are worth no less for it
-                lines = [f"ERROR: {record['scenario']}: cannot be shown: {type(error).__name__}: {error}"]
-            for line in (*lines, ""):
-                terminalreporter.write_line(line)
-        for line in render_summary(log.records, width=writer.fullwidth, **style):
-            terminalreporter.write_line(line)
+        _show_runs(terminalreporter, log.records)
     for line in (log.checked, *log.saved):
         if line:
             terminalreporter.write_line(line)
@@ -251,6 +238,24 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for message in (log.usage_error, log.write_error):
         if message:
             terminalreporter.write_line(f"ERROR: {message}", red=True)
+
+
+def _show_runs(terminalreporter: Any, records: Sequence[Record]) -> None:
+    """Show each run, then a line for each."""
+    from tailgate.reports.terminal import render_run, render_summary  # noqa: PLC0415 - only if there was a load
+
+    writer = terminalreporter._tw  # noqa: SLF001 - pytest offers the width and colour nowhere else
+    style = {"color": writer.hasmarkup and not os.environ.get("NO_COLOR"), "unicode": shows_unicode(writer)}
+    terminalreporter.section("load runs")
+    for record in records:
+        try:
+            lines = render_run(record, width=writer.fullwidth, **style)
+        except Exception as error:  # noqa: BLE001 - told; the other runs are worth no less for it
+            lines = [f"ERROR: {record['scenario']}: cannot be shown: {type(error).__name__}: {error}"]
+        for line in (*lines, ""):
+            terminalreporter.write_line(line)
+    for line in render_summary(records, width=writer.fullwidth, **style):
+        terminalreporter.write_line(line)
 
 
 def shows_unicode(writer: Any) -> bool:

@@ -98,7 +98,7 @@ class RunMonitor:
     def _act(self, stage: str) -> None:
         try:
             self._actions[stage]()
-        except Exception as error:  # noqa: BLE001 - told as a reason against the run
+        except BaseException as error:  # noqa: BLE001 - told as a reason against the run; nobody else hears of a thread's
             self._action_errors.append(f"at_stage {stage!r} raised {type(error).__name__}: {error}")
 
     def on_stage_end(self, stage: str, so_far: Callable[[], RunResult]) -> bool:
