@@ -39,6 +39,8 @@ class RunJournal:
         """Begin the file; what goes wrong is a ``problem``, for the run goes on without."""
         self.problem = ""
         """Why nothing was kept from then on; empty if all was."""
+        self.has_samples = False
+        """Whether there is more in it than its header."""
         self._path = path
         self._entries: SimpleQueue[tuple[Sequence[tuple[str, str]], Sequence[Columns], RunResult] | None] = (
             SimpleQueue()
@@ -49,6 +51,7 @@ class RunJournal:
 
     def __call__(self, pairs: Sequence[tuple[str, str]], pieces: Sequence[Columns], so_far: RunResult) -> None:
         """Have requests written, and with them the run as far as it got; see ``tailgate.engine.monitor.Keep``."""
+        self.has_samples = True
         self._entries.put((pairs, pieces, so_far))
 
     def close(self) -> None:

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 def keeping(
     item: pytest.Item, limits: Scenario, *, is_stress: bool = False, is_duet: bool = False
 ) -> Iterator[RunJournal]:
-    """Begin the journal of one load, and have it written to its end; without a result there is nothing to keep."""
+    """Begin the journal of one load, and have it written to its end.
+
+    Without a result there is nothing to keep, except if somebody ended the process: as after a crash, what was measured
+    is then found on disk.
+    """
     from tailgate.fingerprint import take_fingerprint  # noqa: PLC0415 - NumPy and psutil only for a load
     from tailgate.run_state import render_limits  # noqa: PLC0415 - likewise
 
@@ -35,7 +39,13 @@ def keeping(
     journal = item.config.stash[RUN_LOG].journal.begin_run(header)
     try:
         yield journal
-    except BaseException:
+    except Exception:
         journal.remove()
+        raise
+    except BaseException:  # Ctrl-C a second time, or while an action is awaited.
+        if journal.has_samples:
+            journal.close()
+        else:
+            journal.remove()
         raise
     journal.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -282,6 +283,90 @@ def test_a_root_directory_that_cannot_be_written_is_a_note(suite):
     (run,) = session.runs
     (note,) = [note for note in run["notes"] if note.startswith("not kept on disk, so that a crash would have lost it")]
     assert ".tailgate/runs/" in note
+
+
+def test_a_second_ctrl_c_leaves_what_was_measured_on_disk(suite):
+    suite.write(
+        f"""
+        class Patient(FastHttpUser):
+            host = Reader.host
+
+            @task
+            def wait(self):
+                self.client.get("{suite.prefix}/ok", name="Read")
+                self.client.get("/hang")
+
+        @pytest.mark.perf("long")
+        def test_it(load):
+            load([Patient], shape=[Stage(name="hold", duration_s=60, users=2)], request_timeout_s=50, stop_timeout_s=50)
+        """,
+        LIMITS.replace("short", "#"),
+    )
+    with suite.start("--perf-json=report.json") as process:
+        wait_until(lambda: files(suite, "-1.run") and files(suite, "-1.run")[0].stat().st_size > 2_000)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        session = suite.finish(process)
+
+    assert session.status == 2, session.output
+    assert "runs that are in no report; see tailgate recover" in session.output
+    assert recover(suite).run_of("long")["requests"]["GET Read"]["samples"] == 2
+
+
+def test_a_ctrl_c_while_an_action_is_awaited_leaves_the_run_on_disk(suite):
+    suite.write(
+        """
+        import threading
+
+        @pytest.mark.perf("short")
+        def test_it(load):
+            load([Reader], shape=SHAPE, at_stage={"only": threading.Event().wait})
+        """,
+        LIMITS.replace("long", "#"),
+    )
+    suite.put(
+        "conftest.py",
+        """
+        import pathlib
+        from tailgate.watching import RunMonitor
+
+        join = RunMonitor.join_actions
+
+        def join_actions(self):
+            pathlib.Path("awaited").touch()
+            return join(self)
+
+        RunMonitor.join_actions = join_actions
+        """,
+    )
+    with suite.start("--perf-json=report.json") as process:
+        wait_until((suite.directory / "awaited").exists)
+        process.send_signal(signal.SIGINT)
+        session = suite.finish(process)
+
+    assert session.status == 2, session.output
+    assert "runs that are in no report; see tailgate recover" in session.output
+    short = recover(suite).run_of("short")
+    assert short["reasons"][0].startswith("the process ended after the run, before it was judged; recovered from ")
+    assert short["total"]["samples"] > 0
+
+
+def test_a_ctrl_c_before_anything_was_measured_leaves_nothing(suite):
+    suite.write(
+        """
+        @pytest.mark.perf("short")
+        def test_it(load):
+            def begin():
+                raise KeyboardInterrupt
+            load.observe(begin)
+            load([Reader], shape=SHAPE)
+        """,
+        LIMITS.replace("long", "#"),
+    )
+    assert suite.run().status == 2
+    assert not (suite.directory / ".tailgate").exists()
 
 
 def test_a_worker_of_xdist_that_is_killed_leaves_its_run(suite):
