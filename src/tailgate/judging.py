@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ class TestRuns:
 
 RUNS = pytest.StashKey[TestRuns]()
 _FAILURES = (Exception, pytest.fail.Exception)
-"""What fails a test; a skip does not."""
+"""What fails a test; a skip does not, although that of unittest is an ``Exception``."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -104,8 +105,9 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     try:
         return (yield)
     except _FAILURES as error:
-        _report_no_load(item, error)
-        _mark_told(item)
+        if not _is_skip(error):
+            _report_no_load(item, error)
+            _mark_told(item)
         raise
 
 
@@ -115,12 +117,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
     try:
         result = yield
+        ended_by = _kept_end(item)
+        if _is_skip(ended_by):
+            _judge_unjudged(item)  # What is raised here would be replaced by the skip, so the teardown raises it.
+            return result
         judge_rest(item)
-        if is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
+        if ended_by is not None:
+            _report_no_load(item, ended_by)
+        elif is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
             raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test made no load run"])
-    except _FAILURES as error:
-        _report_no_load(item, error)
-        _mark_told(item)
+    except (*_FAILURES, pytest.skip.Exception) as error:
+        if _is_skip(error):
+            judge_rest(item)  # A skip does not hide what was loaded before it.
+        else:
+            _report_no_load(item, error)
+            _mark_told(item)
         raise
     finally:
         for slot in _unjudged(item):
@@ -128,8 +139,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
+def _is_skip(error: BaseException | None) -> bool:
+    unittest = sys.modules.get("unittest")  # Whoever raises its SkipTest has imported it.
+    return isinstance(error, pytest.skip.Exception) or (unittest is not None and isinstance(error, unittest.SkipTest))
+
+
+def _kept_end(item: pytest.Item) -> BaseException | None:
+    """Return what the test of a ``unittest.TestCase`` ended by: pytest keeps that for its report and raises nothing."""
+    kept = getattr(item, "_excinfo", None)
+    return kept[0].value if kept else None
+
+
 def _report_no_load(item: pytest.Item, error: BaseException) -> None:
-    """Put a load test that failed before any load into the reports: no data is never a pass, there neither."""
+    """Put a load test that failed before any load into the reports: no data is never a pass, there neither.
+
+    One that was not to be run, or gave up as expected, is none, as a skipped one is none.
+    """
+    if isinstance(error, pytest.xfail.Exception):
+        return
     if not is_load_test(item) or (RUNS in item.stash and item.stash[RUNS].slots):
         return
     from tailgate.judge import judge_nothing  # noqa: PLC0415 - NumPy only for load tests
@@ -152,13 +179,18 @@ def judge_rest(item: pytest.Item) -> None:
     Also one whose error the test caught: a run that failed is a test that failed, in every report.
     """
     __tracebackhide__ = True
-    for slot in _unjudged(item):
-        with suppress(TailgateError, AssertionError):
-            judge_now(item, slot, slot.run)
+    _judge_unjudged(item)
     errors = [slot.error for slot in _slots(item) if slot.error is not None]
     _mark_told(item)
     if errors:
         raise errors[0]
+
+
+def _judge_unjudged(item: pytest.Item) -> None:
+    """Judge every run that was not judged yet, and leave what that raised in its slot."""
+    for slot in _unjudged(item):
+        with suppress(TailgateError, AssertionError):
+            judge_now(item, slot, slot.run)
 
 
 def _mark_told(item: pytest.Item) -> None:

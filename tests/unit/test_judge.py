@@ -225,8 +225,10 @@ def test_of_many_requests_that_fail_unasked_the_first_are_named():
     found = judged(request("Home", "failure_ratio", max=1), rows=[*requests(60), *rows])
 
     assert found.notes == (
-        "15 of 75 requests failed, and no limit of the scenario says how many may "
-        "(GET 5 x5, GET 4 x4, GET 3 x3, and 2 more): add failure_ratio",
+        (
+            "15 of 75 requests failed, and no limit of the scenario says how many may "
+            "(GET 5 x5, GET 4 x4, GET 3 x3, and 2 more): add failure_ratio"
+        ),
     )
 
 

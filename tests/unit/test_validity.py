@@ -109,8 +109,10 @@ def test_a_stress_run_with_limits_for_its_steps_alone_is_invalid_and_says_what_t
     steps = total("failure_ratio", max=0, stage="*")
 
     assert reasons_of(stress, steps) == (
-        "nothing was checked: limits for the steps of a stress run fail nothing by themselves; add "
-        "counters: {users_held: {min: 5}}, or as many users as it has to hold",
+        (
+            "nothing was checked: limits for the steps of a stress run fail nothing by themselves; add "
+            "counters: {users_held: {min: 5}}, or as many users as it has to hold"
+        ),
     )
     assert reasons_of(stress, total("mean_ms", max=5, severity=Severity.INFO)) == (
         "nothing was checked: every limit that applies is of severity info",
