@@ -1,13 +1,18 @@
 """nginx before a service that does not run: what it takes, and what its log says, is its own."""
 
+import contextlib
 import http.client
+import resource
+import socket
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from tailgate.errors import TailgateError
-from tailgate.stack import Nginx, Process, Sandbox
+from tailgate.stack import Nginx, Process, Sandbox, Stack
+from tailgate.stack.nginx import TEMPLATE
 
 
 @pytest.fixture
@@ -21,9 +26,9 @@ def nginx(sandbox):
     return start(sandbox)
 
 
-def start(sandbox):
+def start(sandbox, **options):
     nobody = Process(sandbox, "nobody", ["true"], port=sandbox.port())
-    nginx = Nginx(sandbox, [nobody]).start()
+    nginx = Nginx(sandbox, [nobody], **options).start()
     # Without a service there is no page that is answered with 200, but the log can be had as soon as nginx runs.
     wait_listening(nginx)
     return nginx
@@ -70,3 +75,69 @@ def test_a_temporary_directory_may_have_a_space_in_its_name(monkeypatch):
         with Sandbox() as sandbox:
             assert sandbox.directory.parent == Path(folder)
             assert ask(start(sandbox), "/") == http.client.BAD_GATEWAY
+
+
+@contextlib.contextmanager
+def begun_requests(nginx, count):
+    """Have requests under way, so that nginx cannot end their connections to make room for others."""
+    with contextlib.ExitStack() as exits:
+        for _ in range(count):
+            exits.enter_context(socket.create_connection(("127.0.0.1", nginx.port), timeout=20)).sendall(b"G")
+        yield
+
+
+@pytest.fixture
+def many_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 8192:
+        pytest.skip(f"this system allows no more than {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_thousands_of_requests_at_once_are_taken(nginx):
+    stack = Stack(url=nginx.url, nginx=nginx)
+    with begun_requests(nginx, 2500):
+        assert ask(nginx, "/") == http.client.BAD_GATEWAY
+    assert stack.check_alive() == []
+
+
+def test_it_may_have_as_many_files_as_the_system_allows(sandbox):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        nginx = start(sandbox)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    limits = Path(f"/proc/{nginx.pid}/limits").read_text().splitlines()
+    (allowed,) = [line.split()[3] for line in limits if line.startswith("Max open files")]
+    assert allowed == (str(hard) if hard != resource.RLIM_INFINITY else "unlimited")
+
+
+@pytest.mark.parametrize(
+    ("directive", "few", "told"),
+    [
+        ("worker_connections 16384", "worker_connections 20", "20 worker_connections are not enough"),
+        ("worker_rlimit_nofile 18432", "worker_rlimit_nofile 20", "24: No file descriptors available"),
+    ],
+)
+def test_an_nginx_that_had_too_few_connections_is_held_against_the_run_once(sandbox, tmp_path, directive, few, told):
+    text = TEMPLATE.read_text()
+    assert directive in text
+    template = tmp_path / "few.conf"
+    template.write_text(text.replace(directive, few))
+    nginx = start(sandbox, template=template)
+    stack = Stack(url=nginx.url, nginx=nginx)
+    assert stack.check_alive() == []
+    with begun_requests(nginx, 30):
+        deadline = time.monotonic() + 20
+        while told not in nginx.log_tail():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert stack.check_alive() == [
+        f"nginx had no room for every connection ({told}), which is not the service's fault; have fewer requests at "
+        "once, or give it a template and a system that allow more"
+    ]
+    assert stack.check_alive() == []

@@ -205,6 +205,9 @@ class NginxContainer(Container, NginxLog):
     def _read_log(self, since: int) -> bytes:
         return self._in_directory(f"tail -c +{since + 1} access.log").encode()
 
+    def _read_messages(self) -> str:
+        return run_docker("container", "logs", self._identity, with_errors=True)
+
     def _reopen_log(self) -> None:
         self.send_signal(signal.SIGUSR1)
 

@@ -78,6 +78,9 @@ class LoadBalancer(Member, Protocol):
     def url(self) -> str:
         """Where the service is reached, without a slash at the end."""
 
+    def take_shortage(self) -> str | None:
+        """Return one sentence if it had too few connections or files since the last call, otherwise None."""
+
     def access_log_position(self) -> int:
         """Return where the access log ends after every request so far."""
 

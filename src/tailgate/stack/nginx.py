@@ -17,6 +17,8 @@ from tailgate.stack.wheels import nginx_program
 
 TEMPLATE = Path(__file__).with_name("nginx.conf")
 """The configuration that is used unless another is given."""
+# Whoever is not root may have as many open files as the hard limit says, but no configuration can ask for just that.
+_WITH_ALL_FILES = 'ulimit -S -n "$(ulimit -H -n)"; exec "$@"'
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z_]*)\}")
 
 
@@ -68,6 +70,7 @@ class Nginx(Process, NginxLog):
             sandbox,
             name,
             [
+                *("/bin/sh", "-c", _WITH_ALL_FILES, "sh"),
                 *(str(programs / program.name), "-p", str(folder), "-c", str(configuration)),
                 *("-e", "stderr", "-g", "daemon off;"),
             ],
@@ -84,6 +87,9 @@ class Nginx(Process, NginxLog):
         with self._access_log.open("rb") as file:
             file.seek(since)
             return file.read()
+
+    def _read_messages(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     def _reopen_log(self) -> None:
         self.send_signal(signal.SIGUSR1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -12,6 +13,8 @@ from tailgate.errors import TailgateError
 from tailgate.stack.access_log import MARK_PREFIX, AccessLogEntry, parse_access_log
 
 FLUSH_TIMEOUT_S = 5.0
+_SHORTAGE = re.compile(r"\d+ worker_connections are not enough|\(24: [^)]+\)")
+"""What nginx writes when it has no room for a connection; 24 is EMFILE, whose text is that of the C library."""
 
 
 class NginxLog(ABC):
@@ -19,6 +22,7 @@ class NginxLog(ABC):
 
     name: str
     poll_s: float
+    _shortages_told = 0
 
     @property
     @abstractmethod
@@ -41,6 +45,21 @@ class NginxLog(ABC):
     @abstractmethod
     def _reopen_log(self) -> None:
         """Make nginx open its log again, which begins with writing what is still in memory."""
+
+    @abstractmethod
+    def _read_messages(self) -> str:
+        """Return what nginx wrote to its standard error since it was started first."""
+
+    def take_shortage(self) -> str | None:
+        """Return one sentence if nginx had too few connections or files since the last call, otherwise None."""
+        found = _SHORTAGE.findall(self._read_messages())
+        fresh, self._shortages_told = found[self._shortages_told :], len(found)
+        if not fresh:
+            return None
+        return (
+            f"{self.name} had no room for every connection ({fresh[-1].strip('()')}), which is not the service's "
+            "fault; have fewer requests at once, or give it a template and a system that allow more"
+        )
 
     def access_log_position(self) -> int:
         """Return where the access log ends after every request so far, in bytes, for `access_log_entries`.

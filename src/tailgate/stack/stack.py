@@ -55,8 +55,13 @@ class Stack:
         return self._process(name).restart()
 
     def check_alive(self) -> list[str]:
-        """Return one sentence for each process that ended although nobody asked for it."""
-        return [end for process in self.processes.values() if (end := process.unexpected_end)]
+        """Return one sentence for each process that ended although nobody asked for it.
+
+        And one if nginx had no room for every connection; this only once, to whoever asks first.
+        """
+        ends = [end for process in self.processes.values() if (end := process.unexpected_end)]
+        shortage = self.nginx.take_shortage() if self.nginx else None
+        return [*ends, shortage] if shortage else ends
 
     def cpu_s(self) -> dict[str, float]:
         """Return the processor seconds that each process and its children have used since the start."""
