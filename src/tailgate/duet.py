@@ -147,6 +147,7 @@ class _Comparing:
         for key in self.time.keys:
             base, candidate = self.time.arms(key)
             before, after = _failure_ratios(base, candidate, windows)
+            # Requests, not tasks: whether so few can tell is what the comparison says.
             sent = min(len(arm.scheduled_s) for arm in (base, candidate))
             if after - before > MOSTLY_FAILED and sent >= FEWEST and key not in asked:
                 rule = RegressionRule(kind="request", subject=key, metric="failure_ratio", max_change=MOSTLY_FAILED)

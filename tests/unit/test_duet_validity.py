@@ -8,11 +8,12 @@ from functools import cache
 
 import numpy as np
 
-from tailgate.duet import Round, find_duet_reasons
+from tailgate.compare import Arm
+from tailgate.duet import ArmRound, Round, find_duet_reasons
 from tailgate.model import ErrorCount, RegressionRule, Severity
 from tailgate.run import RunFacts
 from tailgate.samples import Outcome
-from tests.unit.duet_examples import rounds, rule, scenario, swap, with_run, with_samples
+from tests.unit.duet_examples import arm_round, rounds, rule, scenario, swap, with_run, with_samples
 from tests.unit.duet_streams import CI, stream
 
 ADVICE = "compare only what both serve, with tags=..."
@@ -62,6 +63,22 @@ def late(arm):
 
 def sent(tasks: int):
     return lambda arm: with_run(arm, generator=replace(arm.run.generator, due=tasks, unsent=0))
+
+
+def loaded(*, home: int = 1, buys: Sequence[float] = (), buy_tasks: int = 0, failed: bool = False) -> ArmRound:
+    """An arm of 40 s in which ten tasks a second go home, each so many times, and some tasks buy at those times."""
+    tasks_s = 0.05 + np.arange(400) / 10
+    times_s = np.concatenate([np.repeat(tasks_s, home), buys])
+    order = np.argsort(times_s, kind="stable")
+    is_buy = order >= home * 400
+    arm = Arm(scheduled_s=times_s[order], latency_ms=np.full(len(order), 20.0), is_failure=is_buy & failed)
+    one = with_samples(arm_round(arm, 40.0), key_index=is_buy.astype(np.int32))
+    return with_run(sent(400 + buy_tasks)(one), errors=NOT_FOUND if failed else ())
+
+
+def at_once(*seconds: float, each: int) -> list[float]:
+    """When tasks that begin at those seconds send their requests, each so many."""
+    return [second + 0.001 * number for second in seconds for number in range(each)]
 
 
 def test_a_duet_that_went_well_is_valid():
@@ -188,3 +205,56 @@ def test_what_users_send_when_they_are_started_is_no_work_that_was_due():
     played = with_base(with_candidate(play(1), with_logins(600)), with_logins(5))
 
     assert reasons(with_base(with_candidate(played, counted), counted)) == []
+
+
+def test_tasks_that_make_many_requests_are_dealt_unequally_by_a_fair_coin():
+    few, many = (loaded(buys=at_once(*at_s, each=100), buy_tasks=len(at_s)) for at_s in ((3, 30), range(2, 34, 4)))
+
+    assert reasons([Round(base=few, candidate=many)]) == []
+    assert reasons([Round(base=many, candidate=few)]) == []
+
+
+def test_tasks_that_make_many_requests_hide_no_unlike_work():
+    at_s = (3, 12, 21, 30)
+    once, twice = (loaded(home=home, buys=at_once(*at_s, each=20), buy_tasks=4) for home in (1, 2))
+
+    (reason,) = reasons([Round(base=once, candidate=twice)])
+
+    assert reason == (
+        "the arms did not do the same work: 1.19 requests for each of 404 tasks in the baseline, "
+        f"2.18 requests for each of 404 tasks in the candidate; {ADVICE}"
+    )
+
+
+def test_a_single_task_with_many_requests_may_miss_an_arm():
+    without, one_task = loaded(), loaded(buys=at_once(5, each=25), buy_tasks=1)
+
+    assert reasons([Round(base=without, candidate=one_task)]) == []
+    assert reasons([Round(base=one_task, candidate=without)]) == []
+
+
+def test_requests_of_many_seconds_or_of_many_tasks_miss_no_arm_by_chance():
+    told = f"baseline: POST Buy was never sent, 20 times in the other arm; {ADVICE}"
+    of_seconds = loaded(home=3, buys=list(range(20)), buy_tasks=20)
+    of_tasks = loaded(buys=at_once(5, each=20), buy_tasks=20)
+
+    assert reasons([Round(base=loaded(home=3), candidate=of_seconds)]) == [told]
+    assert reasons([Round(base=loaded(), candidate=of_tasks)]) == [told]
+
+
+def test_a_single_task_of_the_baseline_may_fail_with_all_its_requests():
+    one_task, many = (loaded(buys=at_once(5, each=25), buy_tasks=tasks, failed=True) for tasks in (1, 25))
+    well = loaded(buys=at_once(5, each=25), buy_tasks=1)
+
+    assert reasons([Round(base=one_task, candidate=well)]) == []
+    assert reasons([Round(base=many, candidate=well)])[-1] == (
+        f"baseline: POST Buy failed 25 of 25 (HTTP status 404): its API may differ; {ADVICE}"
+    )
+
+
+def test_what_fails_when_users_are_started_fails_by_no_coin():
+    failed = loaded(home=2, buys=[-1.0] * 25, failed=True)
+
+    assert reasons([Round(base=failed, candidate=loaded(home=2, buys=[-1.0] * 25))]) == [
+        f"baseline: POST Buy failed 25 of 25 (HTTP status 404): its API may differ; {ADVICE}"
+    ]
