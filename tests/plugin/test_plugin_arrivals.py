@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from tests.acceptance.quiet_end import QUIET
+
 TESTS = """
     from locust import TaskSet
     from tailgate import Arrivals
+    from tests.acceptance.quiet_end import QUIET
 
     @pytest.mark.perf
     def test_passes(load):
-        run = load([Reader], shape=Arrivals(rate_rps=100, duration_s=0.5))
+        busy = Stage(name="busy", duration_s=0.5, arrival_rate_rps=100)
+        run = load([Reader], shape=Stages(busy, QUIET))
         assert run.counters["reads"] == run.generator.due
 
     @pytest.mark.perf
     def test_rates(load):
         rates = {"day": 80, "dusk": 40}
-        load([Reader], shape=[Stage(name=name, duration_s=0.3, arrival_rate_rps=rate) for name, rate in rates.items()])
+        stages = [Stage(name=name, duration_s=0.3, arrival_rate_rps=rate) for name, rate in rates.items()]
+        load([Reader], shape=[*stages, QUIET])
 
     @pytest.mark.perf
     def test_fails(load):
@@ -37,7 +42,7 @@ TESTS = """
 LIMITS = """
     passes: {total: {failure_ratio: 0, requests: 20}}
     rates: {total: {failure_ratio: 0}, stages: {dusk: {total: {failure_ratio: 0}}}}
-    fails: {total: {failure_ratio: 0.01}}
+    fails: {total: {failure_ratio: 0.01}, generator: {max_dispersion: 100, min_achieved_ratio: 0.1}}
     refused: {total: {failure_ratio: 0}}
     mixed: {total: {failure_ratio: 0}}
 """
@@ -59,13 +64,14 @@ def test_open_runs_from_the_plan_to_the_reports(suite):
     generator = passed["generator"]
     assert (generator["due"], generator["unsent"]) == (passed["total"]["samples"], 0)
     assert generator["send_lag_p99_ms"] is not None
-    assert [(stage["name"], stage["arrival_rate_rps"]) for stage in passed["stages"]] == [("arrivals", 100)]
+    assert [stage["arrival_rate_rps"] for stage in passed["stages"]] == [100, QUIET.arrival_rate_rps]
 
     assert "day (80/s)" in session.output
     assert "dusk (40/s)" in session.output
 
     (failed,) = session.runs_of("test_fails")
     assert failed["duration_s"] < 15
+    assert [(stage["name"], stage["arrival_rate_rps"]) for stage in failed["stages"]] == [("arrivals", 200)]
     assert "cannot be kept any more" in failed["notes"][-1]
 
     (refused,) = session.runs_of("test_refused")
