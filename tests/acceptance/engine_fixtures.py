@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.children import next_line
+
 PROGRAM = Path(__file__).with_name("scripted_server.py")
 
 
@@ -40,7 +42,7 @@ class Server:
 def _scripted_server() -> Iterator[Server]:
     process = subprocess.Popen([sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
-        ports = json.loads(process.stdout.readline())
+        ports = json.loads(next_line(process))
         ipv6_url = f"http://[::1]:{ports['::1']}" if "::1" in ports else None
         yield Server(f"http://127.0.0.1:{ports['127.0.0.1']}", ipv6_url)
         process.stdin.close()

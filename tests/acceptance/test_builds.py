@@ -16,6 +16,7 @@ import pytest
 from tailgate.errors import BadInput, StackNotReady, TailgateError
 from tailgate.stack import Process, Sandbox, http_answers
 from tailgate.stack.builds import Build, named_failures, open_builds, own_imports, resolve, working_tree
+from tests.children import mortal, next_line
 
 SOURCE = Path(__file__).parents[2] / "src"
 SERVICE = """
@@ -45,7 +46,9 @@ def git(directory, *arguments):
     identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", *identity, "-c", "protocol.file.allow=always", "-C", directory, *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True, timeout=60
+    ).stdout.strip()
 
 
 def commit(repository, **files):
@@ -78,7 +81,7 @@ def left_behind(repository):
 
 
 def output_of(python, script):
-    return subprocess.run([python, "-c", script], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([python, "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def open_ref(ref, repository, requirements=()):
@@ -178,10 +181,14 @@ def wait_gone(repository):
 def test_nothing_is_left_when_the_session_dies_of(repository, number):
     command = [sys.executable, "-c", HOLD, repository]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as session:
-        assert Path(session.stdout.readline().decode().strip()).is_dir()
+    session = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with mortal(session):
+        directory = next_line(session).decode().strip()
+        assert directory
+        assert Path(directory).is_dir()
         assert left_behind(repository)
         session.send_signal(number)
+        session.wait(30)
     wait_gone(repository)
 
 
@@ -189,11 +196,10 @@ def test_nothing_is_left_of_a_checkout_that_was_cut_short(repository, tmp_path):
     git(repository, "config", "filter.slow.smudge", f"touch {tmp_path / 'begun'}; sleep 60")
     commit(repository, **{".gitattributes": "answer filter=slow"})
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    with subprocess.Popen([sys.executable, "-c", HOLD, repository], env=environment) as session:
+    with mortal(subprocess.Popen([sys.executable, "-c", HOLD, repository], env=environment)) as session:
         while not (tmp_path / "begun").exists():
             assert session.poll() is None
             time.sleep(0.01)
-        session.kill()
     wait_gone(repository)
 
 
@@ -206,11 +212,10 @@ def test_nothing_is_left_of_an_installation_that_was_cut_short(repository, tmp_p
     project = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']"
     commit(repository, **{"pyproject.toml": project, "backend.py": dedent(backend)})
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    with subprocess.Popen([sys.executable, "-c", HOLD, repository, "."], env=environment) as session:
+    with mortal(subprocess.Popen([sys.executable, "-c", HOLD, repository, "."], env=environment)) as session:
         while not (tmp_path / "begun").exists():
             assert session.poll() is None
             time.sleep(0.01)
-        session.kill()
     wait_gone(repository)
 
 
@@ -320,10 +325,14 @@ def image():
     """An image that has nothing in it but this test's name."""
     name = f"tailgate-test:{secrets.token_hex(6)}"
     done = subprocess.run(
-        ["docker", "image", "import", "--message", name, "-", name], input=bytes(1024), check=True, capture_output=True
+        ["docker", "image", "import", "--message", name, "-", name],
+        input=bytes(1024),
+        check=True,
+        capture_output=True,
+        timeout=60,
     )
     yield name
-    subprocess.run(["docker", "image", "rm", done.stdout.decode().strip()], check=True, capture_output=True)
+    subprocess.run(["docker", "image", "rm", done.stdout.decode().strip()], check=True, capture_output=True, timeout=60)
 
 
 @pytest.mark.docker

@@ -75,6 +75,7 @@ def test_only_what_changes_nothing_is_sent_again_when_an_instance_dies(all_runni
     thread = threading.Thread(target=lambda: answers.append(ask(stack, method, path, body=body)))
     thread.start()
     while not (got := instances_that_got(sandbox, f"{method} {path}")):
+        assert thread.is_alive(), answers
         time.sleep(0.01)
     stack.kill(got[0])
     thread.join()

@@ -15,6 +15,7 @@ import jsonschema  # noqa: F401
 import numpy as np  # noqa: F401
 import pytest
 
+from tests.children import next_line
 from tests.plugin.suites import Suite
 
 SERVER = Path(__file__).parents[1] / "acceptance" / "scripted_server.py"
@@ -27,8 +28,7 @@ def host() -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['127.0.0.1']}"
+        yield f"http://127.0.0.1:{json.loads(next_line(process))['127.0.0.1']}"
         process.communicate()
 
 

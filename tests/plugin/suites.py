@@ -17,6 +17,7 @@ from textwrap import dedent, indent
 from urllib.request import urlopen
 
 import jsonschema
+import psutil
 
 from tailgate.reports.record import report_schema
 
@@ -55,7 +56,7 @@ scenarios:
 """
 """The limits of the generator are far off: these tests may share the machine with others."""
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,7 @@ class Suite:
             yield process
         finally:
             if process.poll() is None:
-                process.kill()
-                process.wait()
+                _kill_family(process)
 
     def finish(self, process: subprocess.Popen) -> Session:
         output, _ = process.communicate(timeout=PATIENCE_S)
@@ -177,13 +177,22 @@ class Suite:
     def wait_for_load(self, process: subprocess.Popen, requests: int = 1) -> None:
         """Wait until the service has seen so many requests."""
         wait_until(lambda: self.requests() >= requests or process.poll() is not None)
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.communicate(timeout=PATIENCE_S)[0]
 
     def _environment(self) -> dict[str, str]:
         unwanted = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COV_", "LOCUST_", "PYTHONWARNINGS", "TAILGATE_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         return inherited | {"TMPDIR": str(self.directory), "COLUMNS": "80", "PYTHONPATH": python_path}
+
+
+def _kill_family(process: subprocess.Popen) -> None:
+    """Kill a session; workers that do not end with it would go on to send requests."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    for child in psutil.wait_procs(children, timeout=10)[1]:
+        child.kill()
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

@@ -79,11 +79,11 @@ def _save_some(root, process):
 
 def test_writers_at_the_same_time_lose_nothing(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_save_some, args=(tmp_path, number)) for number in range(3)]
+    writers = [spawn.Process(target=_save_some, args=(tmp_path, number), daemon=True) for number in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join()
+        writer.join(60)
 
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert sorted(names_of(BaselineStore(tmp_path).load("main", "peak"))) == sorted(

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from tailgate.turns import LOCK_PATH, machine_turn
+from tailgate import turns
+from tailgate.turns import machine_turn
+from tests.children import mortal, next_line
 
 HOLDER = """
 import sys, time
@@ -28,12 +31,10 @@ def path(tmp_path):
 @pytest.fixture
 def holder(path):
     """Another process that has the turn."""
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline() == "mine\n"
-            yield process
-        finally:
-            process.kill()
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    with mortal(process):
+        assert next_line(process) == "mine\n"
+        yield process
 
 
 def test_a_free_machine_is_taken_without_waiting(path):
@@ -97,5 +98,9 @@ def test_every_user_of_the_machine_may_lock_the_file(path):
     assert path.stat().st_mode & 0o777 == 0o666
 
 
-def test_the_file_is_in_the_place_for_temporary_files_by_default():
-    assert LOCK_PATH.name == "tailgate-load.lock"
+def test_the_file_is_the_same_for_everybody_by_default(path, monkeypatch):
+    assert Path("/tmp/tailgate-load.lock") == turns.LOCK_PATH  # whatever TMPDIR is
+
+    monkeypatch.setattr(turns, "LOCK_PATH", path)
+    with machine_turn(lambda: None):
+        assert path.exists()
