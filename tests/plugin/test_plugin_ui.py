@@ -117,4 +117,6 @@ def test_a_port_that_somebody_listens_on_is_refused(run_here):
 
 
 def test_without_the_option_nothing_is_said(run_here):
-    assert "web UI" not in run_here("--perf-json=x.json").stdout.str()
+    result = run_here("--perf-json=x.json")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "web UI" not in result.stdout.str()
