@@ -26,8 +26,10 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
     """Read and check the thresholds file if a load test is going to run."""
-    collected = [item for item in items if is_load_test(item)]
+    everything = list(items)
     yield
+    # Only now, since a conftest may have marked them or added some; what it left out is among them all the same.
+    collected = [item for item in dict.fromkeys([*everything, *items]) if is_load_test(item)]
     is_check_only = config.stash[OPTIONS].is_check_only
     selected = collected if is_check_only else [item for item in items if is_load_test(item)]
     if selected:
