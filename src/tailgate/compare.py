@@ -167,25 +167,27 @@ def adjust(p_values: Sequence[float]) -> list[float]:
 def learn_noise_floor(pairs: Sequence[ProcessPair]) -> float:
     """Return how much two pairs of processes of the same build differ on this class of machine, as a ratio.
 
-    Of duets of a build against itself, what is left of the mean square change when the error within the runs is taken
-    away, ``sqrt(mean(e^2) - mean(SE^2))`` with logarithms, for one round: a change over r rounds counts r times. Not
-    less than 0.5 %.
+    Of duets of a build against itself, what is left of the square changes when the error within the runs is taken away,
+    for one round: ``sqrt(sum(r^2 (e^2 - SE^2)) / sum(r))`` with logarithms and r rounds of each duet. Not less than
+    0.5 %.
+
+    A duet ends as soon as it is decided, so those of few rounds are the ones that happened to show little. That is why
+    rounds are added up, not duets: ``r e`` is the sum of what r rounds showed, whose square has the expectation of r
+    times that of one round whenever the duet ends.
 
     Raises:
         ValueError: Fewer than eight results with an estimate.
 
     Source: the estimator of DerSimonian and Laird 1986 for equal weights, https://doi.org/10.1016/0197-2456(86)90046-2,
-    with the mean known to be 0; Kalibera and Jones 2013 on repeating at the level that varies,
+    with the mean known to be 0; Wald 1944 (sums that end by what they show),
+    https://doi.org/10.1214/aoms/1177731235; Kalibera and Jones 2013 on repeating at the level that varies,
     https://doi.org/10.1145/2555670.2464160.
     """
-    excess = [
-        pair.rounds * (math.log1p(pair.change_ratio) ** 2 - pair.standard_error**2)
-        for pair in pairs
-        if math.isfinite(pair.standard_error)
-    ]
-    if len(excess) < FEWEST_RUNS:
-        raise ValueError(f"a noise floor needs {FEWEST_RUNS} duets with an estimate, there are {len(excess)}")
-    return max(_LOWEST_FLOOR_RATIO, math.sqrt(max(0.0, sum(excess) / len(excess))))
+    known = [pair for pair in pairs if math.isfinite(pair.standard_error)]
+    if len(known) < FEWEST_RUNS:
+        raise ValueError(f"a noise floor needs {FEWEST_RUNS} duets with an estimate, there are {len(known)}")
+    excess = sum(pair.rounds**2 * (math.log1p(pair.change_ratio) ** 2 - pair.standard_error**2) for pair in known)
+    return max(_LOWEST_FLOOR_RATIO, math.sqrt(max(0.0, excess / sum(pair.rounds for pair in known))))
 
 
 _NOTHING = Arm(scheduled_s=np.empty(0), latency_ms=np.empty(0), is_failure=np.empty(0, dtype=bool))

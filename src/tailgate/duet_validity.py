@@ -97,8 +97,8 @@ def _unlike_work(base: Sequence[RunResult], candidate: Sequence[RunResult]) -> I
 def _error_by_second(base: Sequence[RunResult], candidate: Sequence[RunResult], tasks: Sequence[int]) -> float:
     """Return the standard error of the difference of requests for each task, in which whole seconds are what varies.
 
-    What a task sends stays mostly within a second or a few, and both arms follow one shape: how much more an arm sent in
-    a second than its part of what both sent tells how unlike the tasks are. Fewer than two seconds tell nothing.
+    What a task sends stays mostly within a second or a few, and both arms follow one shape: how much more an arm sent
+    in a second than its part of what both sent tells how unlike the tasks are. Fewer than two seconds tell nothing.
     """
     second, *sides = (np.concatenate(columns) for columns in zip(*map(_by_second, base, candidate), strict=True))
     if len(second) < 2:  # noqa: PLR2004 - one does not vary

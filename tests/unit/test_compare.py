@@ -305,6 +305,22 @@ def test_the_floor_is_what_the_error_within_runs_does_not_explain():
     assert learn_noise_floor(canaries([0.05, -0.05] * 4, 0.03, rounds=4)) == pytest.approx(0.08)
 
 
+def test_duets_that_ended_early_do_not_hide_the_floor():
+    """Rounds count, not duets: sqrt((6 * 0.01^2 + 2 * 16 * (0.05^2 - 0.01^2)) / 14) in place of a mean over eight."""
+    early, late = canaries([0.01, -0.01] * 3, 0.0), canaries([0.05, -0.05], 0.01, rounds=4)
+    assert learn_noise_floor([*early, *late]) == pytest.approx(math.sqrt((0.0006 + 32 * 0.0024) / 14))
+
+
+def test_a_floor_is_learned_as_it_is_from_duets_that_end_when_they_are_decided():
+    """Rounds differ by 2 %, and are known to 3 %; a duet ends when its mean, or that of two rounds, is below 4 %."""
+    rng = np.random.default_rng(1)
+    pairs = []
+    for showed in 0.02 * rng.standard_normal((4000, 4)) + 0.03 * rng.standard_normal((4000, 4)):
+        count = next((count for count in (1, 2) if showed[:count].mean() < 0.04), 4)
+        pairs += canaries([float(showed[:count].mean())], 0.03 / math.sqrt(count), rounds=count)
+    assert learn_noise_floor(pairs) == pytest.approx(0.02, rel=0.1)
+
+
 def test_the_floor_is_never_below_half_a_percent():
     assert learn_noise_floor(canaries([0.01, -0.01] * 4, 0.03)) == 0.005
 
