@@ -31,7 +31,7 @@ def put_first(checkout, code):
 
 def ask(stack, times=1):
     """Return for how many seconds requests were answered, and the last answer."""
-    connection = HTTPConnection(stack.url.removeprefix("http://"))
+    connection = HTTPConnection(stack.url.removeprefix("http://"), timeout=30)
     durations_s = []
     for _ in range(times):
         start_s = time.perf_counter()

@@ -54,8 +54,9 @@ def test_the_whole_stack_runs_for_somebody_who_is_not_root(tmp_path):
         python, account = sys.executable, {}
     else:
         python, account = python_for_nobody(), {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
+    command = [python, "-B", "-c", SCRIPT]
     done = subprocess.run(
-        [python, "-B", "-c", SCRIPT], env=environment(), cwd="/", capture_output=True, text=True, check=False, **account
+        command, env=environment(), cwd="/", capture_output=True, text=True, timeout=120, check=False, **account
     )
     assert done.returncode == 0, done.stderr
     users, is_left = done.stdout.splitlines()
@@ -76,7 +77,9 @@ def python_for_nobody() -> str:
         script = f"exec {python} -B -c 'import sys, psutil, tailgate.stack; assert sys.version_info >= (3, 11)'"
         account = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
         command = ["/bin/sh", "-c", script]
-        done = subprocess.run(command, env=environment(), cwd="/", capture_output=True, check=False, **account)
+        done = subprocess.run(
+            command, env=environment(), cwd="/", capture_output=True, timeout=60, check=False, **account
+        )
         if done.returncode == 0:
             return python
     pytest.skip("no Python that nobody can start: they are below a private home directory")
