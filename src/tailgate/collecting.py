@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 THRESHOLDS = pytest.StashKey["Thresholds"]()
 SCENARIOS = pytest.StashKey[Sequence[str]]()
+_IS_ANY_SKIPPED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note that a module skipped itself, as by ``pytest.importorskip``: nobody knows which tests it has."""
+    report = yield
+    if report.skipped:
+        collector.config.stash[_IS_ANY_SKIPPED] = True
+    return report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -144,6 +156,8 @@ def _unknown_scenarios(item: pytest.Item, known: Mapping[str, object]) -> list[s
 def _whole_suite_was_collected(config: pytest.Config) -> bool:
     """Tell whether no test can have been left out before we saw the list."""
     if any(config.getoption(name, None) for name in ("ignore", "ignore_glob", "lf")):
+        return False
+    if config.stash.get(_IS_ANY_SKIPPED, False):
         return False
     sources = pytest.Config.ArgsSource
     if config.args_source is sources.ARGS:

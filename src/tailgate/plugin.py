@@ -6,7 +6,7 @@ import pytest
 
 from tailgate import reporting, telemetering, unpatched, viewing
 from tailgate.baselining import pytest_cmdline_main
-from tailgate.collecting import pytest_collection_modifyitems
+from tailgate.collecting import pytest_collection_modifyitems, pytest_make_collect_report
 from tailgate.composing import perf_compose_project, perf_compose_stack, perf_entry_service
 from tailgate.dueting import perf_duet_arm, perf_duet_builds, perf_duet_requirements
 from tailgate.judging import pytest_runtest_call, pytest_runtest_setup
@@ -53,6 +53,7 @@ __all__ = [
     "pytest_configure",
     "pytest_configure_node",
     "pytest_load_initial_conftests",
+    "pytest_make_collect_report",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",

@@ -51,3 +51,29 @@ def test_a_test_that_a_conftest_leaves_out_has_its_scenario_all_the_same(run_her
     pytester.makepyfile(test_two=ONE + ONE.replace("one", "two"))
 
     run_here().assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    "skip",
+    [
+        "import pytest; pytest.importorskip('no_such_module')",
+        "import pytest; pytest.skip('not here', allow_module_level=True)",
+        "import unittest; raise unittest.SkipTest('not here')",
+    ],
+)
+def test_the_scenario_of_a_module_that_skips_itself_is_no_mistake(run_here, pytester, limit, skip):
+    limit("one", "two")
+    pytester.makepyfile(test_one=ONE, test_two=skip)
+
+    run_here().assert_outcomes(failed=1, skipped=1)
+    assert run_here("--perf-check").ret == 0
+
+
+def test_a_skipped_test_has_its_scenario_and_excuses_no_other(run_here, pytester, limit):
+    limit("one", "two", "three")
+    skipped = "@pytest.mark.skip\n    @pytest.mark.perf"
+    pytester.makepyfile(test_one=ONE, test_two=ONE.replace("one", "two").replace("@pytest.mark.perf", skipped))
+
+    result = run_here()
+    assert result.ret == 4
+    assert "$.scenarios.three: no test has this scenario; scenarios of tests: one, two" in result.stderr.str()
