@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from tailgate.errors import BadInput, StackNotReady, TailgateError
+from tailgate.model import count_of
 from tailgate.stack.containers import LOOPBACK, Container, render_end, render_health
 from tailgate.stack.docker import DockerFailed, check_engine, has_image, inspect, run_docker
+from tailgate.stack.guard import KINDS
 from tailgate.stack.sandbox import Sandbox
 from tailgate.stack.stack import Stack
 
@@ -28,7 +30,8 @@ _LABEL = "com.docker.compose"
 class ComposeProject:
     """A compose project by its name; everything that carries the name is removed when it is left, or we are killed.
 
-    Use it as a context manager, with `up` in it or whatever else starts the project, such as pytest-docker.
+    Use it as a context manager, with `up` in it or whatever else starts the project, such as pytest-docker. What is there
+    before belongs to somebody else and would be removed as well, so it is refused.
 
     Args:
         name: Unique on the machine; lower-case letters, digits, ``-`` and ``_``.
@@ -46,6 +49,7 @@ class ComposeProject:
         check_engine()
         if missing := [file for file in self._files if not Path(file).is_file()]:
             raise BadInput([f"{file}: no such compose file" for file in missing])
+        self._refuse_what_is_there()
         self._sandbox.__enter__()
         self._sandbox.claim_project(self.name)
         return self
@@ -110,6 +114,20 @@ class ComposeProject:
             service if services.count(service) == 1 else f"{service}-{number}": one["Id"]
             for one, service, number in zip(found, services, numbers, strict=True)
         }
+
+    def _refuse_what_is_there(self) -> None:
+        label = f"label={_LABEL}.project={self.name}"
+        counts = {
+            kind: len(run_docker(kind, *list_all.split(), "--quiet", "--filter", label).split())
+            for kind, (list_all, _) in KINDS.items()
+        }
+        if found := ", ".join(count_of(count, kind) for kind, count in counts.items() if count):
+            message = (
+                f"the compose project {self.name!r} is there already ({found}) and would be removed in the end, with all "
+                f"of its data; give another name (fixture docker_compose_project_name), or remove it yourself: docker "
+                f"compose -p {self.name} down --volumes"
+            )
+            raise BadInput([message])
 
     def _compose(self, *arguments: str) -> str:
         files = [part for file in self._files for part in ("-f", file)]

@@ -13,6 +13,7 @@ standard library and nothing of ours. One order a line:
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import shutil
@@ -142,12 +143,17 @@ def docker(*arguments: str) -> list[str] | None:
 
 
 def kill_programs(project: str) -> bool:
-    """Kill each docker that works for a project, which is named in its arguments; return whether there was one."""
+    """Kill each docker and docker-compose that works for a project; return whether there was one.
+
+    Such are told by its name behind ``-p``: who only looks into a container may have that among the arguments, too.
+    """
+    named = [(option, os.fsencode(project)) for option in (b"-p", b"--project-name")]
     is_any = False
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             program, *arguments = path.read_bytes().split(b"\0")
-            if program.rpartition(b"/")[2].startswith(b"docker") and os.fsencode(project) in arguments:
+            is_docker = program.rpartition(b"/")[2] in {b"docker", b"docker-compose"}
+            if is_docker and any(pair in named for pair in itertools.pairwise(arguments)):
                 os.kill(int(path.parent.name), signal.SIGKILL)
                 is_any = True
         except OSError:
