@@ -124,8 +124,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         judge_rest(item)
         if ended_by is not None:
             _report_no_load(item, ended_by)
-        elif is_load_test(item) and RUNS in item.stash and not item.stash[RUNS].slots:
-            raise InvalidRun(", ".join(scenarios_of(item)), ["no samples: the test made no load run"])
+        elif is_load_test(item) and RUNS in item.stash:
+            _check_all_loaded(item)
     except (*_FAILURES, pytest.skip.Exception) as error:
         if _is_skip(error):
             judge_rest(item)  # A skip does not hide what was loaded before it.
@@ -159,11 +159,35 @@ def _report_no_load(item: pytest.Item, error: BaseException) -> None:
         return
     if not is_load_test(item) or (RUNS in item.stash and item.stash[RUNS].slots):
         return
+    reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
+    _put_nothing(item, ", ".join(scenarios_of(item)), reasons)
+
+
+def _put_nothing(item: pytest.Item, scenario: str, reasons: Sequence[str], number: int = 0) -> None:
     from tailgate.judge import judge_nothing  # noqa: PLC0415 - NumPy only for load tests
 
-    reasons = getattr(error, "problems", ()) or getattr(error, "reasons", ()) or [f"no samples: {_first_line(error)}"]
-    judged = judge_nothing(test=item.nodeid, scenario=", ".join(scenarios_of(item)), reasons=reasons)
-    item.config.stash[RUN_LOG].put(item.nodeid, 0, judged, refusal=why_not_saved(item.config, judged))
+    judged = judge_nothing(test=item.nodeid, scenario=scenario, reasons=reasons)
+    item.config.stash[RUN_LOG].put(item.nodeid, number, judged, refusal=why_not_saved(item.config, judged))
+
+
+def _check_all_loaded(item: pytest.Item) -> None:
+    """Refuse a test that ended well without having loaded every scenario that it is for.
+
+    A parametrized one may have been given one of them.
+
+    Raises:
+        InvalidRun: One was not loaded.
+    """
+    __tracebackhide__ = True
+    loaded = {slot.run.scenario for slot in _slots(item)}
+    missing = [name for name in scenarios_of(item) if name not in loaded]
+    if not loaded:
+        raise InvalidRun(", ".join(missing), ["no samples: the test made no load run"])
+    if missing and not hasattr(item, "callspec"):
+        reasons = ["no samples: the test made no load run of this scenario, which its marker names"]
+        for number, name in enumerate(missing):
+            _put_nothing(item, name, reasons, number)
+        raise InvalidRun(", ".join(missing), reasons)
 
 
 def _first_line(error: BaseException) -> str:
