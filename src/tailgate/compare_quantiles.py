@@ -30,6 +30,14 @@ def student_quantile(level: float, freedom: int) -> float:
     return math.sqrt(freedom * (1 - x) / x)
 
 
+def student_tails(t: float, freedom: float) -> float:
+    """Return the probability that Student's variable with ``freedom`` degrees is at least ``|t|`` away from 0.
+
+    Source: Abramowitz and Stegun 1964, 26.5.27 and 26.7.1.
+    """
+    return incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
+
+
 def beta_quantile(probability: float, a: float, b: float) -> float:
     """Return the x that a beta variable with the shapes ``a`` and ``b`` stays below with ``probability``."""
     return _bisect(lambda x: incomplete_beta(x, a, b) < probability)

@@ -105,6 +105,14 @@ def test_the_p_value_is_small_where_zero_is_far_away():
     assert paired_shift(np.full(20, 0.0196), in_a_row(20), 0.01).p_value == pytest.approx(0.05, abs=0.001)
 
 
+def test_the_p_value_of_ten_pairs_does_not_take_their_error_for_known():
+    """At 2.2622 errors Student's variable with nine degrees of freedom has a probability of 5 %, a normal one 2.4 %."""
+    pairs = noise(10)
+    shift = paired_shift(pairs, np.zeros(9, dtype=bool), 0.0)
+    moved = paired_shift(pairs - shift.value + 2.2622 * shift.standard_error, np.zeros(9, dtype=bool), 0.0)
+    assert moved.p_value == pytest.approx(0.05, abs=0.0001)
+
+
 @pytest.mark.parametrize("true_rho", [0.0, 0.4, 0.7])
 def test_the_autocorrelation_of_a_long_series_is_found(true_rho):
     series = noise(4000)

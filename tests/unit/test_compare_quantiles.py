@@ -13,6 +13,7 @@ from tailgate.compare_quantiles import (
     incomplete_beta,
     normal_quantile,
     student_quantile,
+    student_tails,
 )
 
 
@@ -55,6 +56,15 @@ def test_a_beta_quantile_is_where_the_function_has_its_probability(a, b, probabi
 )
 def test_students_quantiles_are_those_of_the_tables(level, freedom, t):
     assert student_quantile(level, freedom) == pytest.approx(t, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("t", "freedom", "expected"),
+    # The two-sided 5 % of the tables; both tails of a Cauchy variable are half of it.
+    [(2.2622, 9, 0.05), (-2.2622, 9, 0.05), (1.95996, 10**6, 0.05), (1.0, 1, 0.5), (0.0, 9, 1.0), (2.3646, 7.0, 0.05)],
+)
+def test_students_tails_are_those_of_the_tables(t, freedom, expected):
+    assert student_tails(t, freedom) == pytest.approx(expected, abs=2e-5)
 
 
 def test_no_hit_in_a_hundred_trials_leaves_room_for_three_percent():
