@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Read and check the thresholds file if a load test is going to run."""
     everything = list(items)
+    # By itself, and not by its module, its class or a conftest, which may well have other tests.
+    marked = [item for item in items if any(mark.name == "perf" for mark in item.own_markers)]
     yield
     # Only now, since a conftest may have marked them or added some; what it left out is among them all the same.
     collected = [item for item in dict.fromkeys([*everything, *items]) if is_load_test(item)]
@@ -49,6 +51,7 @@ def pytest_collection_modifyitems(
             # A module that could not be collected may have held the tests of any scenario.
             is_whole = not session.testsfailed and _whole_suite_was_collected(config)
             thresholds = config.stash[THRESHOLDS] = _check(config, collected, selected, is_whole=is_whole)
+            _check_idle([item for item in marked if is_check_only or item in items], thresholds)
             if config.stash[OPTIONS].duet is not None:
                 _select_duets(config, items)
         except BadInput as error:
@@ -112,6 +115,31 @@ def _check(
     if problems:
         raise ThresholdFileError(problems)
     return thresholds
+
+
+def _check_idle(marked: Sequence[pytest.Item], thresholds: Thresholds) -> None:
+    """Refuse tests that have a scenario and load nothing, so that its limits would pass; warn of others that do not.
+
+    What somebody else calls ``perf``, in a session without a load test, is left alone.
+
+    Raises:
+        BadInput: With every problem found.
+    """
+    problems = []
+    advice = "does not use the fixture load, so it loads nothing; add load to its arguments, or mark it otherwise"
+    for item in marked:
+        if is_load_test(item) or _wrong_marker(item):
+            continue
+        limited = [name for name in scenarios_of(item) if name in thresholds.scenarios]
+        try:
+            if limited:
+                problems.append(f"{item.nodeid}: is marked perf for scenario {', '.join(limited)}, but {advice}")
+            else:
+                item.warn(pytest.PytestWarning(f"{item.nodeid}: is marked perf, but {advice}"))
+        except pytest.PytestWarning as error:  # Whoever wants warnings to be errors gets them together.
+            problems.append(str(error))
+    if problems:
+        raise BadInput(problems)
 
 
 def _select_duets(config: pytest.Config, items: list[pytest.Item]) -> None:
