@@ -46,7 +46,7 @@ class ProductUser(CheckingUser):
 
     def buy(self, product: str, units: int, *, expected: tuple[int, ...], name: str) -> None:
         """Buy, and keep the books: an expected 409 is out of stock and not a failed purchase."""
-        key = self.journal.begin(units)
+        key = self.journal.begin(product, units)
         response = self.call(
             "POST",
             "/products/buy",
@@ -57,7 +57,7 @@ class ProductUser(CheckingUser):
         )
         status = response.status_code
         if 0 < status < 500:
-            self.journal.end(key)
+            self.journal.end(key, is_sold=status == 200)
         if status == 200:
             self.counters.add("successful_purchases")
             self.counters.add("units_sold", units)

@@ -27,9 +27,9 @@ def journal():
 
 @pytest.fixture
 def close_books(database, journal):
-    """Open the books; call it with the client's counters to close them."""
+    """Open the books; call it to close them."""
     close = Books(database, journal).begin()
-    return lambda **counters: close(measured(counters=counters))
+    return lambda: close(measured())
 
 
 @pytest.fixture
@@ -50,9 +50,26 @@ def buy(stack, name, units, key=None):
     assert answer.status == 200
 
 
-def test_purchases_that_the_client_counted_balance(stack, close_books):
-    buy(stack, "Phone", 3)
-    assert close_books(units_sold=3) == {
+def book_sale(database, name, units, key):
+    """Put a purchase into the ledger as a service might that errs."""
+    database.execute("UPDATE products SET stock = stock - %s WHERE name = %s", [units, name])
+    database.execute(
+        "INSERT INTO ledger (product_id, kind, change, quantity, unit_price, stock_after, idempotency_key) "
+        "SELECT product_id, 'purchase', -%s::bigint, %s, price, stock, %s FROM products WHERE name = %s",
+        [units, units, key, name],
+    )
+
+
+def sell(journal, name, units):
+    """Have a client told that it bought something, and return the purchase's key."""
+    key = journal.begin(name, units)
+    journal.end(key, is_sold=True)
+    return key
+
+
+def test_purchases_that_the_client_counted_balance(stack, close_books, journal):
+    buy(stack, "Phone", 3, sell(journal, "Phone", 3))
+    assert close_books() == {
         "oversold_units": 0,
         "unaccounted_units": 0,
         "unknown_purchases": 0,
@@ -65,8 +82,49 @@ def test_a_purchase_that_no_client_counted_is_unaccounted(stack, close_books):
     assert close_books()["unaccounted_units"] == 3
 
 
-def test_a_purchase_that_is_not_in_the_ledger_is_unaccounted(close_books):
-    assert close_books(units_sold=2)["unaccounted_units"] == 2
+def test_a_purchase_that_is_not_in_the_ledger_is_unaccounted(close_books, journal):
+    sell(journal, "Phone", 2)
+    assert close_books()["unaccounted_units"] == 2
+
+
+def test_a_lost_purchase_does_not_make_up_for_one_that_was_booked_twice(close_books, journal, scratch):
+    sell(journal, "Phone", 3)
+    key = sell(journal, "Phone", 3)
+    book_sale(scratch, "Phone", 3, key)
+    book_sale(scratch, "Phone", 3, None)
+    assert close_books()["unaccounted_units"] == 6
+
+
+def test_a_purchase_of_another_product_is_wrong_for_both(close_books, journal, scratch):
+    book_sale(scratch, "Laptop", 2, sell(journal, "Phone", 2))
+    assert close_books()["unaccounted_units"] == 4
+
+
+def test_a_purchase_of_another_number_is_wrong_by_the_difference(close_books, journal, scratch):
+    book_sale(scratch, "Phone", 5, sell(journal, "Phone", 2))
+    book_sale(scratch, "Phone", 1, sell(journal, "Phone", 4))
+    assert close_books()["unaccounted_units"] == 6
+
+
+def test_a_purchase_that_was_refused_and_booked_is_unaccounted(close_books, journal, scratch):
+    key = journal.begin("Phone", 2)
+    journal.end(key, is_sold=False)
+    book_sale(scratch, "Phone", 2, key)
+    assert close_books()["unaccounted_units"] == 2
+
+
+@pytest.mark.parametrize(("booked", "wrong"), [(("Phone", 5), 4), (("Laptop", 1), 1), (("Phone", 1), 0)])
+def test_a_lost_answer_explains_what_was_asked_for_and_no_more(close_books, journal, scratch, booked, wrong):
+    book_sale(scratch, *booked, journal.begin("Phone", 1))
+    figures = close_books()
+    assert (figures["unaccounted_units"], figures["unknown_purchases_made"]) == (wrong, 1)
+
+
+def test_more_purchases_than_are_read_at_once_are_compared(close_books, journal, scratch, monkeypatch):
+    monkeypatch.setattr(books, "_AT_ONCE", 2)
+    for units in (1, 2, 3, 4, 5):
+        book_sale(scratch, "Phone", units, sell(journal, "Phone", units))
+    assert close_books()["unaccounted_units"] == 0
 
 
 def test_a_purchase_before_the_run_is_not_held_against_it(stack, database, journal):
@@ -76,7 +134,7 @@ def test_a_purchase_before_the_run_is_not_held_against_it(stack, database, journ
 
 @pytest.mark.parametrize(("was_made", "made"), [(True, 1), (False, 0)])
 def test_a_purchase_whose_answer_was_lost_is_explained_by_the_ledger(stack, close_books, journal, was_made, made):
-    key = journal.begin(4)
+    key = journal.begin("Phone", 4)
     if was_made:
         buy(stack, "Phone", 4, key)
     figures = close_books()
@@ -85,7 +143,7 @@ def test_a_purchase_whose_answer_was_lost_is_explained_by_the_ledger(stack, clos
 
 
 def test_a_lost_answer_does_not_excuse_another_purchase(stack, close_books, journal):
-    buy(stack, "Phone", 4, journal.begin(4))
+    buy(stack, "Phone", 4, journal.begin("Phone", 4))
     buy(stack, "Phone", 1)
     assert close_books()["unaccounted_units"] == 1
 
@@ -93,7 +151,7 @@ def test_a_lost_answer_does_not_excuse_another_purchase(stack, close_books, jour
 def test_a_lost_purchase_that_is_booked_only_in_the_next_run_is_explained(stack, database, journal):
     both = Books(database, journal)
     close = both.begin()
-    key = journal.begin(4)
+    key = journal.begin("Phone", 4)
     first = close(measured())
     close = both.begin()
     buy(stack, "Phone", 4, key)
@@ -119,15 +177,11 @@ def test_a_stock_that_changed_behind_the_ledgers_back_is_unaccounted(close_books
     assert (figures["unaccounted_units"], figures["oversold_units"]) == (7, 0)
 
 
-def test_a_stock_below_what_was_sold_is_oversold(close_books, scratch):
+def test_a_stock_below_what_was_sold_is_oversold(close_books, journal, scratch):
     for table, column in (("products", "stock"), ("ledger", "stock_after")):
         scratch.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_{column}_check")
-    scratch.execute("UPDATE products SET stock = stock - 5 WHERE name = 'ZeroStockItem'")
-    scratch.execute("""
-        INSERT INTO ledger (product_id, kind, change, quantity, unit_price, stock_after)
-        SELECT product_id, 'purchase', -5, 5, price, stock FROM products WHERE name = 'ZeroStockItem'
-    """)
-    figures = close_books(units_sold=5)
+    book_sale(scratch, "ZeroStockItem", 5, sell(journal, "ZeroStockItem", 5))
+    figures = close_books()
     assert (figures["oversold_units"], figures["unaccounted_units"]) == (5, 0)
 
 

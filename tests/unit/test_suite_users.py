@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from uuid import UUID
 
+import msgpack
 import pytest
 
 from perf_tests import users
-from perf_tests.journal import Journal
+from perf_tests.journal import Journal, Page, Purchase
 from perf_tests.users import Collector, Shopper
 from tailgate.engine.users import select_tasks, tags_of
 
@@ -101,16 +103,48 @@ def test_a_catalogue_without_products_is_wrong():
 
 def test_a_purchase_is_unknown_until_its_answer_comes():
     journal = Journal()
-    first, second = journal.begin(2), journal.begin(3)
-    journal.end(first)
-    assert first != second
-    assert journal.drain() == {second: 3}
-    assert (journal.drain(), journal.lost) == ({}, {second})
+    first, second = journal.begin("Phone", 2), journal.begin("Phone", 3)
+    journal.end(first, is_sold=True)
+    assert UUID(first) != UUID(second)
+    assert journal.drain().unknown == {second: ("Phone", 3)}
+    assert (journal.drain().unknown, journal.lost) == ({}, {second: ("Phone", 3)})
 
 
 def test_an_answer_that_comes_after_the_books_were_closed_changes_nothing():
     journal = Journal()
-    key = journal.begin(2)
+    key = journal.begin("Phone", 2)
     drained = journal.drain()
-    journal.end(key)
-    assert (drained, journal.drain()) == ({key: 2}, {})
+    journal.end(key, is_sold=True)
+    assert (drained.unknown, journal.drain().unknown) == ({key: ("Phone", 2)}, {})
+    assert drained.find_sold(key) is None
+
+
+def test_what_was_sold_is_found_once_by_its_key():
+    journal = Journal()
+    sold, refused, missing = (journal.begin("Phone", units) for units in (1, 2, 3))
+    for key in (sold, refused, missing):
+        journal.end(key, is_sold=key != refused)
+    drained = journal.drain()
+    nobodys = (None, "abc", sold[:-12] + "f" * 12, sold[:-1] + "?")
+    assert [drained.find_sold(key) for key in (sold, sold, refused, *nobodys)] == [("Phone", 1), *[None] * 6]
+    assert list(drained.not_found()) == [("Phone", 3)]
+
+
+def test_the_page_of_a_worker_is_one_more():
+    worker, leader = Journal(), Journal()
+    keys = [one.begin("Phone", units) for units, one in enumerate((leader, worker, worker), start=1)]
+    worker.end(keys[1], is_sold=True)
+    message = msgpack.loads(msgpack.dumps(worker.page.to_data()))
+    leader.others.append(Page.from_data(message))
+    drained = leader.drain()
+    assert drained.find_sold(keys[1]) == ("Phone", 2)
+    assert drained.unknown == {keys[0]: ("Phone", 1), keys[2]: ("Phone", 3)}
+
+
+def test_a_million_purchases_take_a_few_megabytes():
+    page = Page()
+    purchase = Purchase("Phone", 1)
+    for _ in range(10_000):
+        page.add(purchase)
+    assert len(page.asked.tobytes()) + len(page.states) == 50_000
+    assert len(page.wishes) == 1
