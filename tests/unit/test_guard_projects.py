@@ -81,8 +81,8 @@ def test_a_project_that_is_there_already_is_refused_and_nothing_of_it_removed(mo
     with pytest.raises(BadInput) as caught, ComposeProject(PROJECT, []):
         pass
     assert str(caught.value) == (
-        f"the compose project {PROJECT!r} is there already ({told}) and would be removed in the end, with all of its data; "
-        "give another name (fixture docker_compose_project_name), or remove it yourself: "
+        f"the compose project {PROJECT!r} is there already ({told}) and would be removed in the end, with all of its "
+        "data; give another name (fixture docker_compose_project_name), or remove it yourself: "
         f"docker compose -p {PROJECT} down --volumes"
     )
     looks = [line for line in calls.read_text().splitlines() if "ls" in line.split()]
