@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.children import mortal
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"container": ["ls", "--all"], "network": ["ls"], "volume": ["ls"]}
@@ -58,13 +61,14 @@ def left_of(project: str) -> list[str]:
     found = []
     for kind, list_all in KINDS.items():
         command = ["docker", kind, *list_all, "--quiet", "--filter", label]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         found += [f"{kind} {identity}" for identity in done.stdout.split()]
     return found
 
 
-def start_pytest(directory: Path, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
-    """Start pytest in a directory of its own, as a terminal would; its output goes to the file ``output`` there."""
+@contextmanager
+def running_pytest(directory: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run pytest in a directory of its own, as a terminal would; its output goes to the file ``output`` there."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | env
     # A turn of its own: it waits for no other load of the machine.
     environment |= {
@@ -74,7 +78,7 @@ def start_pytest(directory: Path, *arguments: str, **env: str) -> subprocess.Pop
     (directory / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     command = [sys.executable, "-m", "pytest", "--perf-stack=docker", "-p", "tests.plugin.own_turn"]
     with (directory / "output").open("wb") as output:
-        return subprocess.Popen(
+        session = subprocess.Popen(
             [*command, "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio", *arguments],
             cwd=directory,
             env=environment,
@@ -82,6 +86,8 @@ def start_pytest(directory: Path, *arguments: str, **env: str) -> subprocess.Pop
             stderr=output,
             start_new_session=True,
         )
+    with mortal(session, 3 * PATIENCE_S):
+        yield session
 
 
 def wait_while_running(session: subprocess.Popen[bytes], is_so: Callable[[], object]) -> None:

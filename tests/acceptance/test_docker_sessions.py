@@ -16,7 +16,7 @@ from tests.acceptance.docker_sessions import (
     ROOT,
     SERVE,
     left_of,
-    start_pytest,
+    running_pytest,
     wait_gone,
     wait_while_running,
 )
@@ -54,7 +54,8 @@ def suite(tmp_path):
 
 def run(directory, *arguments, **env):
     """Run pytest to its end; return its exit code and what it wrote, in one line since its lines are wrapped."""
-    code = start_pytest(directory, *arguments, **env).wait(timeout=PATIENCE_S)
+    with running_pytest(directory, *arguments, **env) as session:
+        code = session.wait(timeout=PATIENCE_S)
     return code, " ".join((directory / "output").read_text().split())
 
 
@@ -66,8 +67,8 @@ def test_the_example_in_the_docs_works_as_it_stands_there(tmp_path):
     limits = DEFAULTS + "  shop: {total: {failure_ratio: 0}}\n"
     for name, text in {**files, "thresholds.yaml": limits}.items():
         (tmp_path / name).write_text(text)
-    session = start_pytest(tmp_path, "-m", "perf")
-    assert session.wait(timeout=PATIENCE_S) == 0, (tmp_path / "output").read_text()
+    with running_pytest(tmp_path, "-m", "perf") as session:
+        assert session.wait(timeout=PATIENCE_S) == 0, (tmp_path / "output").read_text()
     assert "PASS shop" in (tmp_path / "output").read_text()
     assert left_of(f"pytest{session.pid}") == []
 
@@ -75,21 +76,19 @@ def test_the_example_in_the_docs_works_as_it_stands_there(tmp_path):
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_pytest_gets(number, suite, project):
-    session = start_pytest(suite, "-k", "lasts", PROJECT=project)
-    wait_while_running(session, (suite / "started").exists)
-    assert len(left_of(project)) == 3
-    session.send_signal(number)
-    session.wait(timeout=PATIENCE_S)
+    with running_pytest(suite, "-k", "lasts", PROJECT=project) as session:
+        wait_while_running(session, (suite / "started").exists)
+        assert len(left_of(project)) == 3
+        session.send_signal(number)
+        session.wait(timeout=PATIENCE_S)
     wait_gone(project)
 
 
 @pytest.mark.docker
 def test_nothing_is_left_when_pytest_is_killed_while_compose_waits(suite, project):
     (suite / "compose.yaml").write_text(COMPOSE.replace("port=8000", "port=8001"))
-    session = start_pytest(suite, "-k", "lasts", PROJECT=project)
-    wait_while_running(session, lambda: any(one.startswith("container") for one in left_of(project)))
-    session.kill()
-    session.wait(timeout=PATIENCE_S)
+    with running_pytest(suite, "-k", "lasts", PROJECT=project) as session:
+        wait_while_running(session, lambda: any(one.startswith("container") for one in left_of(project)))
     wait_gone(project)
 
 
