@@ -24,6 +24,7 @@ from tests.unit.run_examples import run as measured
 pytestmark = pytest.mark.docker
 
 VICTIM, OTHER = INSTANCES
+MOST_SLEEPERS = 10
 SOME_IMAGE = "python:3.13-slim"
 _DIRECT = build_opener(ProxyHandler({}))
 
@@ -48,7 +49,9 @@ def ask(stack, path="/products/3"):
 
 
 def docker(*arguments):
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=True, timeout=120
+    ).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,7 @@ def test_both_instances_are_of_one_image_and_have_equal_limits(containers):
 
 
 def test_requests_reach_both_instances_and_are_counted_by_nginx_and_by_them(stack):
+    wait_until_both_serve(stack)
     counts = RequestCounts(stack)
     assert {ask(stack) for _ in range(4)} == set(INSTANCES)
     assert counts.compare(measured()) == {
@@ -131,6 +135,7 @@ def test_a_container_that_dies_by_itself_is_told(stack):
     with pytest.raises(TailgateError, match=f"^container '{VICTIM}': wanted one port that is published; published are"):
         _ = stack.services[VICTIM].port
     stack.start(VICTIM).wait_ready()
+    wait_until_both_serve(stack)
     assert stack.check_alive() == []
 
 
@@ -139,6 +144,7 @@ def test_processor_time_grows_with_the_work_and_outlives_a_restart(stack):
     assert set(before) == set(stack.processes)
     assert min(before.values()) > 0
     stack.restart(VICTIM).wait_ready()
+    wait_until_both_serve(stack)
     after = stack.cpu_s()
     assert all(after[name] >= before[name] for name in before)
     assert stack.service_cpu_s() >= sum(after[name] for name in INSTANCES)
@@ -196,6 +202,7 @@ def taken(network, address):
     sleepers = []
     try:
         while not sleepers or container_address(sleepers[-1]) != address:
+            assert len(sleepers) < MOST_SLEEPERS
             sleepers.append(docker(*sleep))
         yield
     finally:
