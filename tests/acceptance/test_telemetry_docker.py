@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from tests.acceptance.otlp_receiver import Receiver
 from tests.acceptance.test_telemetry_stack import ROOT, check_durations, check_trace, load_product_suite
 
-IMAGE = "tailgate/telling-collector:test"
+IMAGE = f"tailgate/telling-collector:test-{secrets.token_hex(4)}"
 """Takes the collector's place: that writes to a file in its container, which is gone with it."""
 SERVICE_IMAGE = "tailgate/product-service:test"
 DOCKERFILE = f"""
