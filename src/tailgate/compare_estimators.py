@@ -24,8 +24,6 @@ _FIRST_STEP = 0.02
 _DOUBLINGS = 12
 _HALVINGS = 13
 """2 % halved so often is 0.0002 %."""
-_MOST_FREEDOM = 1e6
-"""Student's distribution is the normal one from here on."""
 _FURTHEST = math.log(1000.0)
 """From an estimate to its bound: one that is further away tells nothing."""
 _MOST_BEYOND = math.log(10.0)
@@ -118,17 +116,13 @@ class PairedShift:
     def p_value(self) -> float:
         """Two-sided probability of a value so far from 0, floor included, by Student's distribution.
 
-        The standard error has a degree of freedom less than there are pairs; the floor is known. Of many names a mark
-        takes a value far out, where it matters that ten pairs do not know their error well.
-
-        Source: Satterthwaite 1946 (degrees of freedom of a sum of variances), https://doi.org/10.2307/3002019.
+        With a degree of freedom less than there are pairs. Of many names a mark takes a value far out, where it matters
+        that ten pairs do not know their error well.
         """
-        error = self.standard_error
-        spread = math.hypot(error, self.floor)
+        spread = math.hypot(self.standard_error, self.floor)
         if spread == 0:
             return float(self.value == 0)
-        freedom = (self.count - 1) * (spread / error) ** 4 if error > 0 else math.inf
-        return student_tails(self.value / spread, min(freedom, _MOST_FREEDOM))
+        return student_tails(self.value / spread, self.count - 1)
 
     def bounds(self, level: float) -> tuple[float, float]:
         """Return the lower and upper bound, each of which is wrong with probability ``level``."""

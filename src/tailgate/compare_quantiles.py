@@ -30,7 +30,7 @@ def student_quantile(level: float, freedom: int) -> float:
     return math.sqrt(freedom * (1 - x) / x)
 
 
-def student_tails(t: float, freedom: float) -> float:
+def student_tails(t: float, freedom: int) -> float:
     """Return the probability that Student's variable with ``freedom`` degrees is at least ``|t|`` away from 0.
 
     Source: Abramowitz and Stegun 1964, 26.5.27 and 26.7.1.

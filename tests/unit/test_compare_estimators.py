@@ -102,7 +102,7 @@ def test_a_lower_level_gives_wider_bounds():
 def test_the_p_value_is_small_where_zero_is_far_away():
     assert paired_shift(np.zeros(20), in_a_row(20), 0.0).p_value == 1.0
     assert paired_shift(np.full(20, 0.1), in_a_row(20), 0.0).p_value == 0.0
-    assert paired_shift(np.full(20, 0.0196), in_a_row(20), 0.01).p_value == pytest.approx(0.05, abs=0.001)
+    assert paired_shift(np.full(20, 0.02093), in_a_row(20), 0.01).p_value == pytest.approx(0.05, abs=0.0001)
 
 
 def test_the_p_value_of_ten_pairs_does_not_take_their_error_for_known():

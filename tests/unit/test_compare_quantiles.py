@@ -61,7 +61,7 @@ def test_students_quantiles_are_those_of_the_tables(level, freedom, t):
 @pytest.mark.parametrize(
     ("t", "freedom", "expected"),
     # The two-sided 5 % of the tables; both tails of a Cauchy variable are half of it.
-    [(2.2622, 9, 0.05), (-2.2622, 9, 0.05), (1.95996, 10**6, 0.05), (1.0, 1, 0.5), (0.0, 9, 1.0), (2.3646, 7.0, 0.05)],
+    [(2.2622, 9, 0.05), (-2.2622, 9, 0.05), (1.95996, 10**6, 0.05), (1.0, 1, 0.5), (0.0, 9, 1.0), (2.3646, 7, 0.05)],
 )
 def test_students_tails_are_those_of_the_tables(t, freedom, expected):
     assert student_tails(t, freedom) == pytest.approx(expected, abs=2e-5)
