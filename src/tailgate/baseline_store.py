@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from tailgate.baseline import Baseline
 from tailgate.baseline_file import parse_file, render_file
+from tailgate.baseline_match import decide
+from tailgate.baseline_rules import BaselineRules
 from tailgate.errors import BadInput, BaselineFileError
 from tailgate.model import Verdict
 from tailgate.replacing import replace_text
@@ -104,9 +107,10 @@ class BaselineStore:
             raise self._refused(directory, "cannot be written", err) from err
 
     def save(self, name: str, run: Baseline) -> Path:
-        """Add a run to those saved before, of which the oldest are dropped, and return the path of the file.
+        """Add a run to those saved before, and return the path of the file.
 
-        A file that cannot be read is left as it is.
+        Where there are more than are kept, those are dropped first that a comparison leaves out because a later run
+        began too soon after them, and then the oldest. A file that cannot be read is left as it is.
 
         Raises:
             BadInput: ``name`` is not a safe name.
@@ -119,7 +123,7 @@ class BaselineStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.directory / ".lock", timeout=_PATIENCE_S, mode=0o666):
-                runs = (*self.load(name, run.scenario), run)[-self._kept_runs :]
+                runs = _trim((*self.load(name, run.scenario), run), self._kept_runs)
                 replace_text(path, render_file(name, run.scenario, runs, tailgate=_version()))
         except Timeout as err:
             reason = f"another process has been writing for {_PATIENCE_S:.0f} s"
@@ -183,6 +187,23 @@ class BaselineStore:
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._root))
+
+
+def _trim(runs: Sequence[Baseline], count: int) -> tuple[Baseline, ...]:
+    """Return ``count`` runs, oldest first: without those that tell no more than a later one, then the newest.
+
+    Sessions that load a scenario many times would otherwise push each other out, and too few runs would ever be apart.
+    """
+    if len(runs) <= count:
+        return tuple(runs)
+    # Of runs that began at one time, the one that was saved last stands for all.
+    newest, latest_first = runs[-1], runs[::-1]
+    comparable = decide(newest, latest_first).usable
+    told = {id(run) for run in decide(newest, latest_first, min_apart_s=BaselineRules().min_apart_s).usable}
+    is_close = {id(run) for run in comparable} - told
+    in_order = sorted(runs, key=lambda run: id(run) not in is_close)
+    dropped = {id(run) for run in in_order[: len(runs) - count]}
+    return tuple(run for run in runs if id(run) not in dropped)
 
 
 def _version() -> str:

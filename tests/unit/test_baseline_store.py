@@ -67,6 +67,34 @@ def test_only_the_newest_runs_are_kept(tmp_path):
     assert names_of(store.load("main", "peak")) == ["test_3", "test_4", "test_5"]
 
 
+def begun(day, minute, **changes):
+    return saved(test=f"{day} {minute}", started_at=f"2026-01-{day:02}T12:{minute:02}:00+00:00", **changes)
+
+
+def test_of_runs_that_began_close_together_the_newest_are_kept_longest(tmp_path):
+    """Three loads a session, of which a comparison uses one."""
+    store = BaselineStore(tmp_path, kept_runs=5)
+    for day in (1, 2, 3, 4):
+        for minute in (0, 1, 2):
+            store.save("main", begun(day, minute))
+
+    assert names_of(store.load("main", "peak")) == ["1 2", "2 2", "3 2", "4 1", "4 2"]
+
+    store.save("main", begun(5, 0))
+    store.save("main", begun(6, 0))
+
+    assert names_of(store.load("main", "peak")) == ["2 2", "3 2", "4 2", "5 0", "6 0"]
+
+
+def test_a_run_on_another_machine_stands_for_no_other(tmp_path):
+    store = BaselineStore(tmp_path, kept_runs=2)
+    elsewhere = {**saved().fingerprint, "cpu_model": "Xeon"}
+    for run in (begun(1, 0, fingerprint=elsewhere), begun(1, 1), begun(1, 2)):
+        store.save("main", run)
+
+    assert names_of(store.load("main", "peak")) == ["1 0", "1 2"]
+
+
 def test_twenty_runs_are_kept(store):
     assert baseline_store.KEPT_RUNS == 20
 
