@@ -24,11 +24,11 @@ def hash_value(value: Any) -> str:
 
 
 def hash_scenario(scenario: Scenario) -> str:
-    """Return the hash of a scenario's limits and settings, wherever in the file they stand."""
+    """Return the hash of a scenario's limits, rules and settings, wherever in the file they stand."""
     content = asdict(scenario)
     content.pop("source")
-    for threshold in content["thresholds"]:
-        threshold.pop("source")
+    for rule in (*content["thresholds"], *content["regressions"]):
+        rule.pop("source")
     return hash_value(content)
 
 

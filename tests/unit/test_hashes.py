@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tailgate.hashes import hash_scenario, hash_shape, hash_users, hash_value
-from tailgate.model import Stage
+from tailgate.model import RegressionRule, Stage
 from tests.unit.run_examples import HOLD, scenario, total
 
 ONE = """
@@ -101,3 +101,14 @@ def test_limits_count_wherever_they_stand():
 
     assert hash_scenario(scenario(here)) == hash_scenario(scenario(replace(here, source="thresholds.yaml:99")))
     assert hash_scenario(scenario(here)) != hash_scenario(scenario(replace(here, max=251.0)))
+
+
+def test_rules_of_a_duet_count_wherever_they_stand():
+    here = RegressionRule(kind="total", subject="total", metric="p95_ms", source="thresholds.yaml:5")
+    asked, moved, other = (
+        replace(scenario(), regressions=(replace(here, **change),))
+        for change in ({}, {"source": "thresholds.yaml:6"}, {"max_change": 0.2})
+    )
+
+    assert hash_scenario(asked) == hash_scenario(moved)
+    assert hash_scenario(asked) != hash_scenario(other)
