@@ -31,7 +31,7 @@ class Arm:
     scheduled_s: Floats
     """When each request was due, in seconds on the clock that both arms share."""
     latency_ms: Floats
-    """From ``scheduled_s`` to the last byte; of failures it is not looked at."""
+    """From ``scheduled_s`` to the last byte; of failures it matters only where it is longer than the timeout."""
     is_failure: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
@@ -44,8 +44,12 @@ class Arm:
             raise ValueError("an arm has times that are not finite, or latencies that are not above 0 ms")
 
     def charged_ms(self, timeout_ms: float) -> Floats:
-        """Return the latencies with the client's timeout for every failure, so that failing fast is never faster."""
-        return np.where(self.is_failure, timeout_ms, self.latency_ms)
+        """Return the latencies with at least the client's timeout for every failure, so that failing is never faster.
+
+        A failure may have taken longer than the timeout, which is one of a request: a redirect is another request.
+        """
+        took_ms = np.where(np.isfinite(self.latency_ms), self.latency_ms, 0.0)
+        return np.where(self.is_failure, np.maximum(timeout_ms, took_ms), self.latency_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

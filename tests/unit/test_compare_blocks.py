@@ -102,6 +102,11 @@ def test_the_last_block_of_a_round_is_no_neighbour_of_the_first_of_the_next():
     assert pairs.is_neighbour.tolist() == [True, False, True]
 
 
+def test_a_failure_that_took_longer_than_the_timeout_counts_as_what_it_took():
+    assert arm([0, 1], [60_000, 9_000], failed=[0, 1]).charged_ms(10_000).tolist() == [60_000, 10_000]
+    assert arm([0], [np.inf], failed=[0]).charged_ms(10_000).tolist() == [10_000]
+
+
 def test_a_failure_counts_as_the_timeout_however_fast_it_was():
     assert arm([0, 1, 2], [5, 1e-9, 7], failed=[1]).charged_ms(10_000).tolist() == [5, 10_000, 7]
     assert arm([0], [np.nan], failed=[0]).charged_ms(10_000).tolist() == [10_000]
