@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -129,6 +131,9 @@ def read_cpu_s(container: str) -> float:
 
     By the engine's own interface, since ``docker stats`` shows shares only, and an image may have no ``cat`` that could
     read the control group. ``dial-stdio`` is the connection to the engine; HTTP/1.0 lets it end with the answer.
+
+    Raises:
+        TailgateError: The engine did not answer in time, or told no processor time.
     """
     request = f"GET /containers/{container}/stats?stream=false&one-shot=true HTTP/1.0\r\n\r\n"
     # Its input stays open until the answer is there: the engine drops a request whose client has hung up.
@@ -137,16 +142,22 @@ def read_cpu_s(container: str) -> float:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        bufsize=0,
     ) as dialled:
         assert dialled.stdin is not None
         assert dialled.stdout is not None
-        dialled.stdin.write(request.encode())
-        dialled.stdin.flush()
-        head, _, body = dialled.stdout.read().partition(b"\r\n\r\n")
+        limit = threading.Timer(ANSWER_TIMEOUT_S, dialled.kill)  # after which there is nothing more to read
+        limit.start()
+        try:
+            with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+                dialled.stdin.write(request.encode())
+            head, _, body = dialled.stdout.read().partition(b"\r\n\r\n")
+        finally:
+            limit.cancel()
     try:
         return float(json.loads(body)["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
     except (ValueError, KeyError) as err:
-        told = last_line((body or head).decode(errors="replace"))
+        told = last_line((body or head).decode(errors="replace")) or "the engine did not answer"
         raise TailgateError(f"no processor time of container {container[:12]}: {told}") from err
 
 
