@@ -55,6 +55,11 @@ class Series:
         """All comparisons of the valid duets."""
         return tuple(found for duet in self.duets for found in duet)
 
+    @property
+    def has_compared(self) -> bool:
+        """Whether any comparison has an estimate."""
+        return any(change.change is not None for _, change in self.found)
+
 
 def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -> int:
     """Play duets in the project of the working directory, print what they say, and keep the noise floor.
@@ -64,7 +69,7 @@ def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -
 
     Raises:
         TailgateError: pytest could not play, such as without a test that has something to compare; or no duet was
-            valid.
+            valid, or none could compare anything that may fail or warn.
     """
     with _ended_by_sigterm():
         all_series = [_play_series(ratio, duets, pytest_args) for ratio in (0.0, inject) if ratio is not None]
@@ -77,6 +82,11 @@ def calibrate(*, duets: int, inject: float | None, pytest_args: Sequence[str]) -
     _keep_floor(all_series[0])
     if empty := [series.title for series in all_series if not series.duets]:
         raise TailgateError(f"no duet was valid ({', '.join(empty)}), so nothing is known about the gate")
+    if empty := [series.title for series in all_series if not series.has_compared]:
+        raise TailgateError(
+            f"nothing that may fail or warn was compared ({', '.join(empty)}), so nothing is known about the gate; "
+            "give a rule another severity than info, and send enough requests"
+        )
     findings = [finding for series in all_series if (finding := find_mistakes(series))]
     for finding in findings:
         _say(finding)

@@ -9,13 +9,14 @@ from typing import Any
 from tailgate.checks import matching_keys
 from tailgate.duet_join import join_rounds
 from tailgate.duet_rounds import Round
-from tailgate.duet_text import render_change
+from tailgate.duet_text import is_unasked, render_change
 from tailgate.duet_validity import find_duet_reasons
 from tailgate.errors import InconclusiveComparison, InvalidRun, Regression
 from tailgate.judge import judge_run
 from tailgate.model import Change, DuetFacts, Judged, Outcome, Scenario, Severity, Verdict
 
 _ASKED = (Severity.FAIL, Severity.WARN)
+_ONLY_INFORMED = "every rule has the severity info: only a request that is broken in the candidate would fail this duet"
 
 
 def judge_duet(
@@ -30,7 +31,8 @@ def judge_duet(
     """Return a duet with its verdict; raises nothing, whatever the verdict.
 
     ``invalid`` if the rounds cannot tell; ``fail`` if a rule of that severity regressed; ``warn`` if one is
-    inconclusive, or regressed with severity ``warn``; else ``pass``. The figures are those of the candidate over all
+    inconclusive, or regressed with severity ``warn``, or if rules that only inform found nothing to compare; else
+    ``pass``. The figures are those of the candidate over all
     rounds, each round a stage. The absolute limits of the scenario are not asked: an arm has half of the load.
 
     Args:
@@ -49,7 +51,7 @@ def judge_duet(
         verdict=_verdict(reasons, changes),
         reasons=reasons,
         uncovered=_uncovered(tuple(judged.requests), scenario),
-        notes=(*run.notes, *notes),
+        notes=(*run.notes, *([] if _can_fail(scenario) else [_ONLY_INFORMED]), *notes),
         duet=facts,
         changes=tuple(changes),
     )
@@ -82,7 +84,12 @@ def _verdict(reasons: Sequence[str], changes: Sequence[Change]) -> Verdict:
     if (Outcome.REGRESSED, Severity.FAIL) in found:
         return Verdict.FAIL
     warnings = {(Outcome.REGRESSED, Severity.WARN), *((Outcome.INCONCLUSIVE, each) for each in _ASKED)}
-    return Verdict.WARN if found & warnings else Verdict.PASS
+    is_empty = all(change.change is None for change in changes if not is_unasked(change))
+    return Verdict.WARN if found & warnings or is_empty else Verdict.PASS
+
+
+def _can_fail(scenario: Scenario) -> bool:
+    return any(rule.severity in _ASKED for rule in scenario.regressions)
 
 
 def _excess(change: Change) -> float:

@@ -118,6 +118,15 @@ def test_a_gate_of_which_every_duet_was_invalid_is_not_well(played):
         calibrate(duets=2, inject=None, pytest_args=[])
 
 
+@pytest.mark.parametrize("nothing", [change(severity="info"), change("inconclusive", None)])
+def test_a_gate_that_compared_nothing_is_not_well(played, nothing):
+    played += [report(nothing)] * 2
+    with pytest.raises(
+        TailgateError, match=r"^nothing that may fail or warn was compared \(A/A\), so nothing is known"
+    ):
+        calibrate(duets=2, inject=None, pytest_args=[])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -61,6 +61,22 @@ def test_the_worst_finding_decides(found, verdict):
     assert judge(*(change(*one) for one in found)).verdict is verdict
 
 
+def test_rules_that_only_inform_pass_what_they_compared_and_never_nothing():
+    asked = scenario(rule(severity=Severity.INFO))
+    seen = change(REGRESSED, Severity.INFO)
+    nothing = change(INCONCLUSIVE, Severity.INFO, change=None, low=None, high=None)
+    unasked = change(INCONCLUSIVE, Severity.INFO, rule=rule(severity=Severity.INFO, source=""))
+
+    for found, verdict in (([seen, nothing], Verdict.PASS), ([nothing, unasked], Verdict.WARN)):
+        judged = judge_duet(play(), asked, facts=FACTS, changes=found, notes=["pinned"])
+        assert (judged.verdict, judged.reasons) == (verdict, ())
+        assert judged.notes == (
+            "every rule has the severity info: only a request that is broken in the candidate would fail this duet",
+            "pinned",
+        )
+        raise_for_duet(judged, is_strict=True)
+
+
 def test_a_duet_that_cannot_tell_is_invalid_whatever_it_found():
     broken = with_run(play()[1].base, facts=RunFacts(stack_deaths=("service 'product' ended",)))
     played = (play()[0], Round(base=broken, candidate=play()[1].candidate))

@@ -184,7 +184,15 @@ def test_a_rule_about_something_that_was_never_there_is_a_reason():
         f"total: {where}: the shape has no stage 'hold'; its stages: arrivals",
         f"lost: {where}: it was never counted in either arm; there are these counters: sold",
     ]
-    assert reasons(play(), *(replace(one, severity=Severity.INFO) for one in asked)) == []
+
+
+def test_only_rules_that_inform_may_miss_what_they_ask_for_but_not_all_of_a_duet():
+    lost, seen = (rule(kind="request", subject=name, severity=Severity.INFO) for name in ("Sell", "Buy"))
+
+    assert reasons(play(), lost, seen) == []
+    assert reasons(play(), lost) == [
+        "Sell: nothing to compare (thresholds.yaml:5): no request of that name; seen: GET Home, POST Buy"
+    ]
 
 
 def test_what_users_send_when_they_are_started_is_no_work_that_was_due():
