@@ -115,6 +115,10 @@ class SessionJournal:
         with suppress(OSError), path.open("ab") as file:
             file.write((b"" if file.tell() else MAGIC) + render_frame({"record": record}))
 
+    def records_of_others(self) -> list[Path]:
+        """Return the files in which other processes of the session kept the records of runs that they had judged."""
+        return [path for path in sorted(self.directory.glob(f"*{RECORDS_SUFFIX}")) if path.stem != self._process]
+
     def release(self) -> None:
         """Say that this process is done; what it kept stays."""
         if self._lock is not None:
@@ -125,12 +129,13 @@ class SessionJournal:
         """Delete what the session kept, if all of it is reported.
 
         Returns:
-            The directory if it stays: for want of reports, or for a run that was never judged since its process died.
+            The directory if it stays: for want of reports, for a run that was never judged since its process died, or
+            for a process that still runs.
         """
         self.release()
         if not self.directory.is_dir():
             return ""
-        if not is_reported or any(self.directory.glob(f"*{RUN_SUFFIX}")):
+        if not is_reported or any(self.directory.glob(f"*{RUN_SUFFIX}")) or is_running(self.directory):
             return str(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         for parent in (self.directory.parent, self.directory.parent.parent):
@@ -158,3 +163,19 @@ class SessionJournal:
 def session_directory(root: Path, pid: int) -> Path:
     """Return where a session that begins now keeps its runs."""
     return root / DIRECTORY / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{pid}"
+
+
+def is_running(directory: Path) -> bool:
+    """Tell whether a process of the session still holds its lock; the system lets go of those of dead processes."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only for a load
+
+    for path in directory.glob(f"*{LOCK_SUFFIX}"):
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:  # Of somebody else, or on a medium that cannot be written: nobody loads from there.
+            continue
+        lock.release()
+    return False

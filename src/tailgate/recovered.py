@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from tailgate.journal import LOCK_SUFFIX, RECORDS_SUFFIX, RUN_SUFFIX
+from tailgate.journal import RECORDS_SUFFIX, RUN_SUFFIX, is_running
 from tailgate.journal_frames import Frame, JournalReader
+from tailgate.journal_records import UNKNOWN, identity, other_version, read_records
 from tailgate.judge import judge_nothing, judge_run
 from tailgate.model import Judged, Verdict
 from tailgate.reports.record import run_record
@@ -19,8 +18,6 @@ from tailgate.run_state import parse_limits, parse_run
 from tailgate.samples import SampleLog
 
 Record = Mapping[str, Any]
-_UNKNOWN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-"""What a frame raises that is whole, but that another version wrote."""
 _ROUNDING_S = 1e-6
 _LEFT_OUT = "recovered: what is computed after a run, such as counters of observers and comparisons, is not part of it"
 
@@ -39,30 +36,18 @@ class Session:
 
 def read_session(directory: Path) -> Session:
     """Return what a session left."""
-    session = Session(directory, _is_running(directory))
+    session = Session(directory, is_running(directory))
     for path in sorted(directory.glob(f"*{RECORDS_SUFFIX}")):
-        session.records += _read_records(path, session)
-    known = {_identity(record) for record in session.records}
+        records, problem = read_records(path)
+        session.records += records
+        session.problems += [problem] if problem else []
+    known = {identity(record) for record in session.records}
     for path in sorted(directory.glob(f"*{RUN_SUFFIX}")):
         record = _read_run(path, session)
-        if record is not None and _identity(record) not in known:
+        if record is not None and identity(record) not in known:
             session.records.append(record)
     session.records.sort(key=lambda record: str(record["started_at"]))
     return session
-
-
-def _is_running(directory: Path) -> bool:
-    """Tell whether a process of the session still holds its lock; the system lets go of those of dead processes."""
-    for path in directory.glob(f"*{LOCK_SUFFIX}"):
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        except OSError:  # Of somebody else, or on a medium that cannot be written: nobody loads from there.
-            continue
-        lock.release()
-    return False
 
 
 def _frames(path: Path, session: Session) -> Iterator[Frame]:
@@ -76,29 +61,14 @@ def _frames(path: Path, session: Session) -> Iterator[Frame]:
         session.problems.append(f"{path}: {reader.problem}")
 
 
-def _identity(record: Record) -> tuple[str, str, str]:
-    return str(record["test"]), str(record["scenario"]), str(record["started_at"])
-
-
-def _read_records(path: Path, session: Session) -> list[Record]:
-    """Return the records of judged runs; of a run that was judged several times the last one counts."""
-    records: dict[tuple[str, str, str], Record] = {}
-    try:
-        for frame in _frames(path, session):
-            records[_identity(frame.values["record"])] = frame.values["record"]
-    except _UNKNOWN as error:
-        session.problems.append(_other_version(path, error))
-    return list(records.values())
-
-
 def _read_run(path: Path, session: Session) -> Record | None:
     """Return the record of a run as far as it got; None where not even its beginning can be read."""
     frames, problems = _frames(path, session), len(session.problems)
     try:
         for header in frames:
             return run_record(_judge(header.values, frames, path, is_running=session.is_running))
-    except _UNKNOWN as error:
-        session.problems.append(_other_version(path, error))
+    except UNKNOWN as error:
+        session.problems.append(other_version(path, error))
     else:
         if len(session.problems) == problems:
             session.problems.append(f"{path}: ends before it says which run it is of")
@@ -142,8 +112,3 @@ def _columns(frame: Frame, byteorder: str) -> dict[str, bytes]:
         columns[name] = frame.data[first : first + size]
         first += size
     return columns
-
-
-def _other_version(path: Path, error: Exception) -> str:
-    found = f"{type(error).__name__}: {error}"
-    return f"{path}: was written by another version of tailgate, or on another kind of machine ({found})"

@@ -12,6 +12,7 @@ import pytest
 from tailgate.baselining import save_records
 from tailgate.errors import Regression, TailgateError, ThresholdBreach
 from tailgate.journal import SessionJournal, session_directory
+from tailgate.journal_records import identity, read_records
 from tailgate.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -149,13 +150,21 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     del error
     output = getattr(node, "workeroutput", {})
     log = node.config.stash[RUN_LOG]
-    log.records.extend(output.get("tailgate_runs", []))
+    log.records.extend(output.pop("tailgate_runs", []))  # Told twice of a worker that was interrupted.
     log.usage_error = log.usage_error or output.get("tailgate_usage_error", "")
     log.checked = log.checked or output.get("tailgate_checked", "")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    """Write the reports when xdist has ended its workers, which may have to end a run first; whatever others raise."""
+    try:
+        return (yield)
+    finally:
+        _finish(session, exitstatus)
+
+
+def _finish(session: pytest.Session, exitstatus: int) -> None:
     """Send a worker's leftovers to the controller, or write the reports."""
     config = session.config
     log = config.stash[RUN_LOG]
@@ -166,8 +175,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         log.journal.release()
         return
     log.records += log.take_all()
+    problems = _take_from_disk(log)
     if not config.stash[OPTIONS].is_check_only:
-        log.write_error = "\n".join(_write_files(config, log))
+        log.write_error = "\n".join([*problems, *_write_files(config, log)])
     log.left = log.journal.end(is_reported=not log.write_error)
     if log.checked and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
@@ -175,6 +185,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if log.exit_status is not None:
         session.exitstatus = log.exit_status
+
+
+def _take_from_disk(log: RunLog) -> list[str]:
+    """Take what workers of xdist judged, but died or were ended before they reported it; return what cannot be read."""
+    found = [read_records(path) for path in log.journal.records_of_others()]
+    known = {identity(record) for record in log.records}
+    log.records += [record for records, _ in found for record in records if identity(record) not in known]
+    return [problem for _, problem in found if problem]
 
 
 def _write_files(config: pytest.Config, log: RunLog) -> list[str]:

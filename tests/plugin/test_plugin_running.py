@@ -190,6 +190,11 @@ def test_ctrl_c_ends_the_workers_as_well(suite):
     assert session.status == 2
     assert "INTERNALERROR" not in session.output
     assert not psutil.wait_procs(session_processes, timeout=10)[1]
+    (run,) = session.runs
+    assert run["reasons"][0].startswith("interrupted by Ctrl-C after ")
+    assert run["total"]["samples"] > 0
+    assert "INVALID long: cannot be judged for " in session.output
+    assert not (suite.directory / ".tailgate").exists()
 
 
 def test_the_second_ctrl_c_does_not_wait(suite):

@@ -1,6 +1,12 @@
 """Load tests in several workers: one report, and messages that come once."""
 
+import os
+import signal
+
+import psutil
 import pytest
+
+from tests.plugin.suites import wait_until
 
 pytest.importorskip("xdist")
 
@@ -64,3 +70,48 @@ def test_without_xdist_the_plugin_works_alone(suite):
     session = suite.run("-pno:xdist", "--perf-json=report.json")
     assert session.status == 0
     assert session.verdicts() == {"test_one": ["pass"], "test_two": ["pass"]}
+
+
+JUDGED = """
+    import os, pathlib, threading
+
+    @pytest.mark.perf
+    def test_one(load):
+        load([Reader], shape=SHAPE).check()
+        pathlib.Path("judged").write_text(str(os.getpid()))
+        threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "number"),
+    [("all", signal.SIGINT), ("controller", signal.SIGINT), ("worker", signal.SIGINT), ("worker", signal.SIGKILL)],
+)
+def test_a_run_that_was_judged_is_in_the_report_whoever_ends_its_test(suite, who, number):
+    suite.write(JUDGED, "one: {total: {failure_ratio: 0}}")
+    with suite.start("-n1", "--max-worker-restart=0", "--perf-json=report.json") as process:
+        wait_until((suite.directory / "judged").exists)
+        wait_until((suite.directory / "judged").read_text)
+        worker = int((suite.directory / "judged").read_text())
+        family = psutil.Process(process.pid).children(recursive=True)
+        if who != "worker":
+            process.send_signal(number)
+        if who != "controller":
+            os.kill(worker, number)
+        session = suite.finish(process)
+
+    assert session.status != 0
+    assert session.verdicts() == {"test_one": ["pass"]}
+    assert "PASS one: 1 check" in session.output
+    assert "kept in" not in session.output
+    assert not (suite.directory / ".tailgate").exists()
+    assert not psutil.wait_procs(family, timeout=20)[1]
+
+
+def test_reports_are_written_whatever_another_hook_raises(suite):
+    suite.write(
+        "@pytest.mark.perf\ndef test_one(load):\n    load([Reader], shape=SHAPE)", "one: {total: {max_ms: 5000}}"
+    )
+    suite.put("conftest.py", "def pytest_sessionfinish():\n    raise KeyboardInterrupt\n")
+    session = suite.run("--perf-json=report.json")
+    assert session.verdicts() == {"test_one": ["pass"]}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tailgate.journal import RunJournal, SessionJournal, session_directory
 from tailgate.journal_frames import MAGIC, JournalReader, render_frame
+from tailgate.journal_records import read_records
 from tailgate.model import ErrorCount, GeneratorLimits, Severity, Stage
 from tailgate.run import RunFacts
 from tailgate.run_state import parse_limits, parse_run, render_limits, render_run
@@ -191,6 +192,46 @@ def test_what_was_not_reported_stays(tmp_path):
     session.keep_record({"test": "test_it"})
     assert session.end(is_reported=False) == str(session.directory)
     assert read(session.directory / "main.records") == ([({"record": {"test": "test_it"}}, b"")], "")
+
+
+def test_what_a_process_that_still_runs_may_add_to_stays(tmp_path):
+    session = SessionJournal(session_directory(tmp_path, 7))
+    worker = SessionJournal(session.directory, "gw0")
+    worker.keep_record({"test": "test_it"})
+    assert session.end(is_reported=True) == str(session.directory)
+    worker.release()
+    assert session.end(is_reported=True) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_run_that_another_process_judged_several_times_the_last_record_is_read(tmp_path):
+    session = SessionJournal(session_directory(tmp_path, 7))
+    worker = SessionJournal(session.directory, "gw0")
+    first, second = ({"test": name, "scenario": "peak", "started_at": "1"} for name in ("test_it", "test_other"))
+    session.keep_record(first)
+    for record in (first, second, {**first, "verdict": "fail"}):
+        worker.keep_record(record)
+
+    (path,) = session.records_of_others()
+    assert path.name == "gw0.records"
+    assert read_records(path) == ([{**first, "verdict": "fail"}, second], "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda data: data[:-1] + b"?", "is damaged at byte "),
+        (lambda data: data + render_frame({"other": 1}), "was written by another version of tailgate"),
+        (lambda _: b"something else", "is not a journal of this version of tailgate"),
+    ],
+    ids=["damaged", "other", "none"],
+)
+def test_records_that_cannot_be_read_are_a_problem(tmp_path, damage, problem):
+    session = SessionJournal(tmp_path, "gw0")
+    session.keep_record({"test": "test_it", "scenario": "peak", "started_at": "1"})
+    path = tmp_path / "gw0.records"
+    path.write_bytes(damage(path.read_bytes()))
+    assert read_records(path)[1].startswith(f"{path}: {problem}")
 
 
 def test_a_run_that_nobody_judged_stays(tmp_path):
