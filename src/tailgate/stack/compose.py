@@ -30,8 +30,8 @@ _LABEL = "com.docker.compose"
 class ComposeProject:
     """A compose project by its name; everything that carries the name is removed when it is left, or we are killed.
 
-    Use it as a context manager, with `up` in it or whatever else starts the project, such as pytest-docker. What is there
-    before belongs to somebody else and would be removed as well, so it is refused.
+    Use it as a context manager, with `up` in it or whatever else starts the project, such as pytest-docker. What is
+    there before belongs to somebody else and would be removed as well, so it is refused.
 
     Args:
         name: Unique on the machine; lower-case letters, digits, ``-`` and ``_``.
@@ -123,9 +123,9 @@ class ComposeProject:
         }
         if found := ", ".join(count_of(count, kind) for kind, count in counts.items() if count):
             message = (
-                f"the compose project {self.name!r} is there already ({found}) and would be removed in the end, with all "
-                f"of its data; give another name (fixture docker_compose_project_name), or remove it yourself: docker "
-                f"compose -p {self.name} down --volumes"
+                f"the compose project {self.name!r} is there already ({found}) and would be removed in the end, with "
+                "all of its data; give another name (fixture docker_compose_project_name), or remove it yourself: "
+                f"docker compose -p {self.name} down --volumes"
             )
             raise BadInput([message])
 
