@@ -50,8 +50,8 @@ def pytest_collection_modifyitems(
         try:
             # A module that could not be collected may have held the tests of any scenario.
             is_whole = not session.testsfailed and _whole_suite_was_collected(config)
-            thresholds = config.stash[THRESHOLDS] = _check(config, collected, selected, is_whole=is_whole)
-            _check_idle([item for item in marked if is_check_only or item in items], thresholds)
+            others = [item for item in marked if not is_load_test(item) and (is_check_only or item in items)]
+            thresholds = config.stash[THRESHOLDS] = _check(config, collected, selected, others, is_whole=is_whole)
             if config.stash[OPTIONS].duet is not None:
                 _select_duets(config, items)
         except BadInput as error:
@@ -96,7 +96,12 @@ def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
 
 
 def _check(
-    config: pytest.Config, collected: Sequence[pytest.Item], selected: Sequence[pytest.Item], *, is_whole: bool
+    config: pytest.Config,
+    collected: Sequence[pytest.Item],
+    selected: Sequence[pytest.Item],
+    others: Sequence[pytest.Item],
+    *,
+    is_whole: bool,
 ) -> Thresholds:
     from tailgate.thresholds import load_thresholds  # noqa: PLC0415 - jsonschema is imported only for load tests
 
@@ -104,6 +109,7 @@ def _check(
         raise BadInput(wrong)
     thresholds = load_thresholds(config.stash[OPTIONS].thresholds)
     problems = [problem for item in selected for problem in _unknown_scenarios(item, thresholds.scenarios)]
+    problems += [problem for item in others for problem in _loads_nothing(item, thresholds.scenarios)]
     if is_whole:
         used = {name for item in collected for name in scenarios_of(item)}
         problems += [
@@ -115,31 +121,6 @@ def _check(
     if problems:
         raise ThresholdFileError(problems)
     return thresholds
-
-
-def _check_idle(marked: Sequence[pytest.Item], thresholds: Thresholds) -> None:
-    """Refuse tests that have a scenario and load nothing, so that its limits would pass; warn of others that do not.
-
-    What somebody else calls ``perf``, in a session without a load test, is left alone.
-
-    Raises:
-        BadInput: With every problem found.
-    """
-    problems = []
-    advice = "does not use the fixture load, so it loads nothing; add load to its arguments, or mark it otherwise"
-    for item in marked:
-        if is_load_test(item) or _wrong_marker(item):
-            continue
-        limited = [name for name in scenarios_of(item) if name in thresholds.scenarios]
-        try:
-            if limited:
-                problems.append(f"{item.nodeid}: is marked perf for scenario {', '.join(limited)}, but {advice}")
-            else:
-                item.warn(pytest.PytestWarning(f"{item.nodeid}: is marked perf, but {advice}"))
-        except pytest.PytestWarning as error:  # Whoever wants warnings to be errors gets them together.
-            problems.append(str(error))
-    if problems:
-        raise BadInput(problems)
 
 
 def _select_duets(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -179,6 +160,24 @@ def _unknown_scenarios(item: pytest.Item, known: Mapping[str, object]) -> list[s
         for name in scenarios_of(item)
         if name not in known
     ]
+
+
+def _loads_nothing(item: pytest.Item, known: Mapping[str, object]) -> list[str]:
+    """Tell that a marked test has a scenario and loads nothing, so that its limits would pass; warn without scenario.
+
+    What somebody else calls ``perf``, in a session without a load test, never comes here.
+    """
+    if _wrong_marker(item):
+        return []
+    advice = "does not use the fixture load, so it loads nothing; add load to its arguments, or mark it otherwise"
+    limited = [name for name in scenarios_of(item) if name in known]
+    if limited:
+        return [f"{item.nodeid}: is marked perf for scenario {', '.join(limited)}, but {advice}"]
+    try:
+        item.warn(pytest.PytestWarning(f"{item.nodeid}: is marked perf, but {advice}"))
+    except pytest.PytestWarning as error:  # Whoever wants warnings to be errors gets it with the others.
+        return [str(error)]
+    return []
 
 
 def _whole_suite_was_collected(config: pytest.Config) -> bool:

@@ -104,13 +104,14 @@ def test_a_test_with_a_scenario_that_does_not_use_load_is_refused(run_here, pyte
     pytester.makepyfile(test_it=FORGOTTEN)
     advice = "does not use the fixture load, so it loads nothing; add load to its arguments, or mark it otherwise"
 
-    for args in (("test_it.py",), ("test_it.py", "--perf-check")):
+    for args in ((), ("test_it.py",), ("test_it.py", "--perf-check")):
         result = run_here(*args)
         assert result.ret == 4
         assert result.stderr.str().splitlines()[:2] == [
             f"ERROR: test_it.py::test_by_name: is marked perf for scenario one, but {advice}",
             f"test_it.py::test_two: is marked perf for scenario two, but {advice}",
         ]
+    assert "$.scenarios.two: no test has this scenario" in run_here().stderr.str()
     run_here("test_it.py", "-W", "default", "-k", "test_one or sorts").assert_outcomes(failed=1, passed=1)
 
 
