@@ -158,6 +158,7 @@ def read_options(config: pytest.Config) -> Options:
     _check_stack(config.getoption("perf_stack"))
     if not hasattr(config, "workerinput"):
         # GitHub's own file is not asked for, so it must not stand in the way of a session that loads nothing.
+        _check_distinct(config, options, "--perf-summary" if summary else "$GITHUB_STEP_SUMMARY")
         _check_writable("--perf-json", options.json, "JSON report")
         _check_writable("--perf-summary", options.summary if summary else None, "summary")
     return options
@@ -187,6 +188,21 @@ def _check_not_a_path(config: pytest.Config, option: str, name: str) -> None:
         raise pytest.UsageError(
             f"{option}: took the path {name!r} for its name; give paths before it, or write {option}=NAME"
         )
+
+
+def _check_distinct(config: pytest.Config, options: Options, summary: str) -> None:
+    """Refuse reports that would overwrite one another, or the limits; also those of pytest and of pytest-html."""
+    from tailgate.reports.files import check_distinct  # noqa: PLC0415 - as the others
+
+    directory = config.invocation_params.dir
+    others = {"--junitxml": config.getoption("xmlpath", None), "--html": config.getoption("htmlpath", None)}
+    paths = {"the thresholds": options.thresholds, "--perf-json": options.json, summary: options.summary}
+    for option, given in others.items():
+        paths[option] = directory / Path(os.path.expandvars(given)).expanduser() if given else None
+    try:
+        check_distinct(paths)
+    except TailgateError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _check_writable(option: str, path: Path | None, what: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tailgate.journal import DIRECTORY
 from tailgate.model import Verdict, count_of
 from tailgate.recovered import Record, Session, read_session
-from tailgate.reports.files import check_writable, write_text
+from tailgate.reports.files import check_distinct, check_writable, write_text
 from tailgate.reports.json_file import write_report
 from tailgate.reports.record import report_document
 from tailgate.reports.summary import render_markdown
@@ -31,9 +31,10 @@ def recover(*, json: Path | None, summary: Path | None, reads_running: bool, rem
         0; 3 if a file could not be read, or not to its end.
 
     Raises:
-        TailgateError: A report cannot be written.
+        TailgateError: A report cannot be written, or two would be one file.
     """
     directory = DIRECTORY
+    check_distinct({"--json": json, "--summary": summary})
     for path, what in ((json, "JSON report"), (summary, "summary")):
         if path is not None:
             check_writable(path, what)

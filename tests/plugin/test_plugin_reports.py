@@ -2,6 +2,8 @@
 
 import pytest
 
+from tailgate.cli import main
+
 REPORTS = ("--perf-json=report.json", "--perf-summary=summary.md", "--junitxml=junit.xml")
 ODD_COUNTERS = """
     from decimal import Decimal
@@ -49,3 +51,62 @@ def test_a_report_that_raises_takes_no_other_with_it(suite, broken):
         assert session.status == 4
         assert "ERROR: the summary could not be written: ZeroDivisionError: division by zero" in session.output
         assert "PASS it: 1 check" in session.output
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--perf-json=r.out", "--perf-summary=./r.out"], "--perf-summary: {here}/r.out is the file of --perf-json"),
+        (
+            ["--perf-json=r.out", "--junitxml=sub/../r.out"],
+            "--junitxml: {here}/sub/../r.out is the file of --perf-json",
+        ),
+        (
+            ["--perf-summary=link/r.out", "--perf-json=sub/r.out"],
+            "--perf-summary: {here}/link/r.out is the file of --per",
+        ),
+        (["--perf-json=thresholds.yaml"], "--perf-json: {here}/thresholds.yaml is the file of the thresholds"),
+        (
+            ["--perf-thresholds=other.yaml", "--junitxml=other.yaml"],
+            "--junitxml: {here}/other.yaml is the file of the ",
+        ),
+    ],
+    ids=["two", "junit", "link", "thresholds", "other"],
+)
+def test_reports_that_would_overwrite_one_another_or_the_limits_are_refused(pytester, run_here, args, said):
+    pytester.makepyfile("def test_it(): pass")
+    (pytester.path / "sub").mkdir()
+    (pytester.path / "link").symlink_to("sub")
+    (pytester.path / "thresholds.yaml").write_text("mine")
+    result = run_here(*args)
+    assert result.ret == 4
+    assert f"ERROR: {said.format(here=pytester.path)}" in result.stderr.str()
+    assert (pytester.path / "thresholds.yaml").read_text() == "mine"
+    assert not list(pytester.path.glob("**/r.out"))
+
+
+def test_a_summary_of_github_that_is_the_json_report_is_refused(pytester, run_here, monkeypatch):
+    pytester.makepyfile("def test_it(): pass")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "r.out"))
+    result = run_here("--perf-json=r.out")
+    assert result.ret == 4
+    assert f"$GITHUB_STEP_SUMMARY: {pytester.path}/r.out is the file of --perf-json as well" in result.stderr.str()
+
+
+def test_a_device_takes_several_reports(pytester, run_here):
+    pytester.makepyfile("def test_it(): pass")
+    assert run_here("--perf-json=/dev/null", "--perf-summary=/dev/null", "--junitxml=junit.xml").ret == 0
+
+
+def test_a_path_that_cannot_be_is_told_as_what_it_is(pytester, run_here):
+    pytester.makepyfile("def test_it(): pass")
+    result = run_here(f"--perf-json={'r' * 300}", "--perf-summary=s.md")
+    assert result.ret == 4
+    assert "the JSON report cannot be written there: File name too long" in result.stderr.str()
+
+
+def test_what_is_recovered_is_not_written_to_one_file_twice(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["recover", "--json=r.out", "--summary=./r.out"]) == 3
+    assert "tailgate recover: --summary: r.out is the file of --json as well" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tailgate.errors import BadInput, TailgateError
@@ -33,6 +34,23 @@ def check_writable(path: str | os.PathLike[str], what: str) -> None:
             probe.unlink(missing_ok=True)
     except OSError as err:
         raise BadInput([f"{target}: the {what} cannot be written there: {_reason(err)}"]) from err
+
+
+def check_distinct(paths: Mapping[str, Path | None]) -> None:
+    """Refuse files that are one and the same, of which the last that is written would be left.
+
+    Args:
+        paths: By what is said of each, such as ``--perf-json``. Devices and pipes (``/dev/stdout``) take everything.
+
+    Raises:
+        BadInput: Two of them are the same file.
+    """
+    names: dict[Path, str] = {}
+    for name, path in paths.items():
+        file = _file_of(path) if path is not None else None
+        other = names.setdefault(file, name) if file is not None else name
+        if other != name:
+            raise BadInput([f"{name}: {path} is the file of {other} as well; give each a path of its own"])
 
 
 def write_text(path: str | os.PathLike[str], text: str, what: str) -> None:
@@ -66,6 +84,14 @@ def append_text(path: str | os.PathLike[str], text: str, what: str) -> None:
             file.write(text.encode("utf-8"))
     except OSError as err:
         raise TailgateError(f"{target}: the {what} could not be written: {_reason(err)}") from err
+
+
+def _file_of(path: Path) -> Path | None:
+    """Return the file behind a path; None for a device, and for what cannot be reached, which is told elsewhere."""
+    try:
+        return None if path.exists() and not path.is_file() else path.resolve()
+    except (OSError, RuntimeError):  # A name that is too long, a directory that is closed, a link to itself.
+        return None
 
 
 def _make_directory(directory: Path) -> None:
