@@ -42,7 +42,12 @@ def test_a_figure_that_does_not_exist_is_left_out():
 
 
 def test_names_and_values_are_fit_for_xml():
-    run = judged(scenario="a\x00b", reasons=("\x1b[31mred",), checks=(check("GET \x07", "p95_ms", 1.0, max=2),))
+    run = judged(
+        scenario="a\x00b",
+        reasons=("\x1b[31mred",),
+        checks=(check("GET \x07\ufffe", "p95_ms", 1.0, max=2),),
+        counters={"\uffff": 1},
+    )
     root = ET.Element("properties")
     for name, value in properties(run_record(run)):
         ET.SubElement(root, "property", name=name, value=value)

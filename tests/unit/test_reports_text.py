@@ -47,6 +47,7 @@ def test_clean_text_is_one_line_that_steers_nothing(text):
 
 
 def test_control_characters_are_shown_as_replaced():
+    assert PLAIN.clean("\ufdcfa\ufffeb\uffff\ufffd") == "\ufdcfa\ufffdb\ufffd\ufffd"
     assert PLAIN.clean("a\033[31mb\n\tc\u202ed") == "a�[31mb c�d"
     assert ASCII.clean("a\033[31mb – é ≤ ✓") == "a?[31mb - ? <= ok"
 

@@ -182,5 +182,5 @@ def _char_width(char: str) -> int:
 
 
 def _is_control(char: str) -> bool:
-    """Tell whether a character steers a terminal, reorders text, or is half of one."""
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+    """Tell whether a character steers a terminal, reorders text, is half of one, or is none, which XML refuses."""
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs"} or char in "\ufffe\uffff"
