@@ -165,6 +165,18 @@ class Histograms:
         return Histograms(self.keys, self._blocks.select(chosen), self._buckets, self.starts)
 
 
+def with_each_key_once(
+    keys: tuple[str, ...], key_index: npt.NDArray[np.int32]
+) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+    """Return keys of which none is there twice, and where they then are.
+
+    Two pairs of method and name may be the same key: ``A B`` with ``C``, and ``A`` with ``B C``.
+    """
+    place: dict[str, int] = {}
+    places = np.array([place.setdefault(key, len(place)) for key in keys], dtype=np.int32)
+    return (keys, key_index) if len(place) == len(keys) else (tuple(place), places[key_index])
+
+
 class HistogramLog:
     """Folds requests into histograms, some thousands at a time."""
 
@@ -232,5 +244,6 @@ class HistogramLog:
     def _histograms(self, keys: tuple[str, ...], buckets: Buckets, starts: Counts) -> Histograms:
         names = [field.name for field in fields(Blocks)]
         columns = {name: np.concatenate([getattr(piece, name) for piece in self._pieces]) for name in names}
+        keys, columns["key_index"] = with_each_key_once(keys, columns["key_index"])
         blocks = Blocks(**columns)
         return Histograms(keys, blocks.select(np.argsort(blocks.second, kind="stable")), buckets, starts)

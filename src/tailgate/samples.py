@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tailgate.dispersion import count_sends
 from tailgate.distributions import ExactLatencies
-from tailgate.histograms import HistogramLog, Histograms
+from tailgate.histograms import HistogramLog, Histograms, with_each_key_once
 from tailgate.model import Window
 from tailgate.outcomes import Outcome
 
@@ -34,7 +34,7 @@ class Samples:
     """
 
     keys: tuple[str, ...]
-    """Request keys, method and name: ``GET Get_All_Products``."""
+    """Request keys, method and name, each once: ``GET Get_All_Products``."""
     key_index: npt.NDArray[np.int32]
     """Position of each sample's key in ``keys``."""
     start_s: npt.NDArray[np.float64]
@@ -212,7 +212,7 @@ class SampleLog:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The same as request keys: ``GET Get_All_Products``."""
+        """The same as request keys, ``GET Get_All_Products``; two of them may be the same."""
         return tuple(f"{method} {name}" for method, name in self._index_by_key)
 
     def add(  # noqa: PLR0917 - called for each request, where names cost time
@@ -322,7 +322,8 @@ class SampleLog:
             word = np.uint8 if column.itemsize == 1 else np.uint32
             for part in column.view(word).reshape(len(column), column.itemsize // word().itemsize).T:
                 part[:] = part[order]
-        return Samples(keys=self.keys, **columns)
+        keys, columns["key_index"] = with_each_key_once(self.keys, columns["key_index"])
+        return Samples(keys=keys, **columns)
 
     def count_since(self, start_s: float) -> tuple[int, int]:
         """Return how many requests started at ``start_s`` or later, and how many of them failed."""

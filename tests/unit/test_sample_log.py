@@ -5,7 +5,7 @@ import pytest
 
 from tailgate.histograms import Histograms
 from tailgate.model import Window
-from tailgate.samples import SampleLog, Samples
+from tailgate.samples import Outcome, SampleLog, Samples
 
 
 @pytest.fixture
@@ -194,3 +194,18 @@ def test_what_another_log_recorded_can_be_added(log):
 def test_nothing_can_be_added_to_a_log(log):
     log.extend((), dict.fromkeys(("key_index", "start_s", "latency_ms", "outcome"), b""))
     assert len(log) == 3
+
+
+@pytest.mark.parametrize("most_exact", [100, 10], ids=["exact", "histograms"])
+@pytest.mark.parametrize("take", [SampleLog.freeze, SampleLog.finish])
+def test_methods_and_names_that_make_one_key_lose_no_samples(most_exact, take):
+    log = SampleLog(most_exact=most_exact)
+    for second in range(5):
+        log.add("A B", "C", second, 1.0, Outcome.SUCCESS)
+        log.add("A", "B C", second, 999.0, Outcome.FAILURE)
+        log.add("A", "D", second, 1.0, Outcome.SUCCESS)
+    taken = take(log)
+
+    assert (taken.keys, taken.present_keys) == (("A B C", "A D"), ("A B C", "A D"))
+    found = {key: (len(part), part.failures) for key, part in taken.by_key()}
+    assert found == {"A B C": (10, 5), "A D": (5, 0)}
