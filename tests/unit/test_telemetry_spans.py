@@ -142,3 +142,10 @@ def test_a_test_without_runs_has_no_verdict(maker):
     span = maker.test_span(finished())
     assert "tailgate.verdict" not in span.attributes
     assert span.attributes["test.case.result.status"] == "pass"
+
+
+def test_every_check_of_a_test_is_told_however_many_there_are(maker):
+    failed, *passed = check(CheckOutcome.FAIL), *[check(CheckOutcome.PASS)] * 200
+    span = maker.test_span(finished(judged(Verdict.FAIL, failed, *passed)))
+    outcomes = [event.attributes["tailgate.check.outcome"] for event in span.events]
+    assert outcomes == ["fail", *["pass"] * 200]

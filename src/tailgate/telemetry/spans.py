@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
@@ -77,7 +77,13 @@ class SpanMaker:
     def __init__(self, resource: Resource, version: str) -> None:
         self._ids = _ChosenIds()
         # What is to become a span was decided before, and nothing of this provider is global.
-        provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False)
+        provider = TracerProvider(
+            sampler=ALWAYS_ON,
+            resource=resource,
+            id_generator=self._ids,
+            span_limits=SpanLimits(max_events=SpanLimits.UNSET),  # however many checks a test has, each is told
+            shutdown_on_exit=False,
+        )
         self._tracer = provider.get_tracer(SCOPE, version)
 
     def request_span(self, run: RunIdentity, kept: KeptRequest) -> ReadableSpan:
