@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 import threading
+from array import array
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tailgate.model import Check, CheckOutcome, Threshold, Verdict
 from tailgate.telemetry.delivery import Delivered, Delivery
+from tailgate.telemetry.recording import KeptRequest, Kind, Notes
 from tailgate.telemetry.settings import read_settings
-from tests.unit.telemetry_examples import kept, notes
+from tailgate.telemetry.spans import FinishedTest, JudgedRun
+from tests.unit.telemetry_examples import RUN, kept, notes
 
 
 def delivered(*, sent=0, lost=0, reason=""):
@@ -118,7 +126,7 @@ def test_what_finds_no_room_is_dropped_and_counted(deliver):
 
 
 def test_an_exporter_that_is_stuck_is_shut_down_and_its_thread_gone(deliver, monkeypatch):
-    monkeypatch.setattr("tailgate.telemetry.delivery._MORE_PATIENCE_S", 0.0)
+    monkeypatch.setattr("tailgate.telemetry.delivery._GRACE_S", 4.9)
     delivery = deliver(Stuck())
     delivery.put(notes(kept()))
     assert delivery.close().lost == 1
@@ -126,11 +134,96 @@ def test_an_exporter_that_is_stuck_is_shut_down_and_its_thread_gone(deliver, mon
 
 
 def test_an_attempt_that_may_take_hours_is_not_waited_for(deliver, monkeypatch):
-    monkeypatch.setattr("tailgate.telemetry.delivery._MORE_PATIENCE_S", 0.0)
-    monkeypatch.setattr("tailgate.telemetry.delivery._LONGEST_ATTEMPT_S", 0.1)
+    monkeypatch.setattr("tailgate.telemetry.delivery._GRACE_S", 4.9)
     delivery = deliver(Stuck(), OTEL_EXPORTER_OTLP_TIMEOUT="10000")
     delivery.put(notes(kept()))
     assert delivery.close() == delivered(lost=1, reason="no answer when the session ended")
+
+
+def test_the_end_of_a_session_waits_no_longer_than_it_says(deliver, monkeypatch):
+    now_s = [0.0]
+
+    def wait(seconds):
+        now_s[0] += seconds
+
+    exporter = Stuck()
+    delivery = deliver(exporter, OTEL_EXPORTER_OTLP_TIMEOUT="10")
+    delivery.put(notes(kept()))
+    assert exporter.began.wait(10)
+    with monkeypatch.context() as patched:
+        patched.setattr("tailgate.telemetry.delivery.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+        patched.setattr(delivery._thread, "join", wait)
+        patched.setattr(exporter, "shutdown", lambda: wait(0.5))
+        assert delivery.close().lost == 1
+    assert now_s == [5.0]
+    exporter.shut.set()
+    delivery._thread.join()
+
+
+class Passing(InMemorySpanExporter):
+    """Fails as often as it is told to, once it may, and takes everything afterwards."""
+
+    def __init__(self, failures):
+        super().__init__()
+        self.failures = failures
+        self.may = threading.Event()
+
+    def export(self, spans):
+        self.may.wait()
+        if self.failures:
+            self.failures -= 1
+            return SpanExportResult.FAILURE
+        return super().export(spans)
+
+
+@pytest.mark.parametrize(("failures", "sent"), [(0, 3), (1, 2), (2, 0)])
+def test_a_failure_that_passes_costs_one_portion_at_the_end_of_a_session(deliver, monkeypatch, failures, sent):
+    exporter = Passing(failures)
+    delivery = deliver(exporter, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+    delivery.put(notes(kept(1), kept(2), kept(3)))
+    monkeypatch.setattr(delivery, "_is_closing", True)
+    exporter.may.set()
+    assert delivery.close() == delivered(
+        sent=sent, lost=3 - sent, reason="no answer when the session ended" if failures else ""
+    )
+
+
+HALF = "caf\ud83d"
+
+
+def test_half_a_surrogate_pair_costs_nothing_of_what_is_sent(deliver):
+    spans, metrics = InMemorySpanExporter(), Metrics()
+    delivery = deliver(spans, metrics)
+    run = replace(RUN, test=f"test_x.py::test[{HALF}]", scenario=HALF)
+    failed = KeptRequest(kept(name=HALF, error=HALF).request, HALF, HALF)
+    took_ms = {Kind("GET", HALF, None, HALF): array("d", [1.0])}
+    delivery.put(Notes(run, kept=[failed, kept()], took_ms=took_ms, counters={HALF: 1}, is_last=True))
+    limit = Threshold(kind="total", subject="total", metric="p95_ms", max=1.0)
+    check = Check(threshold=limit, subject=HALF, window="hold", actual=2.0, samples=1, outcome=CheckOutcome.FAIL)
+    judged = JudgedRun(scenario=HALF, verdict=Verdict.FAIL, checks=[check])
+    delivery.put(FinishedTest(name=HALF, trace_id=1, span_id=2, began=1.0, ended=2.0, failure=HALF, runs=[judged]))
+    assert delivery.close() == delivered(sent=3)
+    encode_spans(spans.get_finished_spans()).SerializeToString()
+    (taken,) = metrics.taken
+    encode_metrics(taken).SerializeToString()
+    assert spans.get_finished_spans()[0].status.description == "caf\\ud83d"
+
+
+class Picky(InMemorySpanExporter):
+    """Raises at the first span, as one does that cannot encode it."""
+
+    def export(self, spans):
+        if spans[0].context.span_id == 1:
+            raise UnicodeError("no such text")
+        return super().export(spans)
+
+
+def test_what_cannot_be_encoded_takes_no_others_along(deliver):
+    metrics = Metrics()
+    delivery = deliver(Picky(), metrics, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+    delivery.put(notes(kept(1), kept(1), kept(2), is_last=True))
+    assert delivery.close() == delivered(sent=1, lost=2, reason="UnicodeError: no such text")
+    assert len(metrics.taken) == 1
 
 
 def test_metrics_are_exported_when_a_run_ends(deliver):

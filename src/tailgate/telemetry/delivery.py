@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
@@ -16,16 +16,19 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from tailgate.model import printable
 from tailgate.telemetry.metrics import RunMetrics, metrics_data
 from tailgate.telemetry.recording import Notes, RunIdentity
 from tailgate.telemetry.settings import TelemetrySettings
 from tailgate.telemetry.spans import SCOPE, FinishedTest, SpanMaker
 
-_MORE_PATIENCE_S = 3.0
-"""Beside the time of one attempt: how long the end of a session may wait for what is still to be exported."""
-_LONGEST_ATTEMPT_S = 5.0
-"""The end of a session waits no longer for one attempt, whatever ``OTEL_EXPORTER_OTLP_TIMEOUT`` says: other languages
-count it in milliseconds, and 10,000 of them must not become hours."""
+_PATIENCE_S = 5.0
+"""How long the end of a session waits, whatever ``OTEL_EXPORTER_OTLP_TIMEOUT`` says: other languages count it in
+milliseconds, and 10,000 of them must not become hours."""
+_GRACE_S = 1.0
+"""The last part of it: what is on its way then is broken off, and may end."""
+_FEWEST_FAILURES = 2
+"""At the end of a session an exporter is given up after so many failures without a success between: one may pass."""
 _MOST_REASON = 200
 _LOGGER = logging.getLogger("opentelemetry.exporter")
 _THREAD = "tailgate-telemetry"
@@ -69,6 +72,10 @@ class _Ear(logging.Handler):
             text = " ".join(record.getMessage().split())
             self.heard = text if len(text) <= _MOST_REASON else f"{text[:_MOST_REASON]}…"
 
+    def hear(self, error: Exception) -> None:
+        """Keep what was raised instead of logged."""
+        self.heard = printable(f"{type(error).__name__}: {error}")
+
 
 class Delivery:
     """The thread, its exporters and its counts.
@@ -92,11 +99,11 @@ class Delivery:
         self._spans, self._metrics = spans, metrics
         self._runs: dict[RunIdentity, RunMetrics] = {}
         self._queue: SimpleQueue[Notes | FinishedTest | None] = SimpleQueue()
-        self._is_closing = False
+        self._is_closing = self._is_late = False
         self._handed = self._dropped = 0  # written by whoever puts
         self._taken = self._sent = 0  # written by the thread
         self._failed_metrics = 0
-        self._is_failing = False
+        self._failures = 0  # since the last success
         self._metrics_at_s = 0.0
         self._ear = _Ear()
         self._thread = threading.Thread(target=self._work, name=_THREAD, daemon=True)
@@ -114,15 +121,16 @@ class Delivery:
         self._queue.put(item)
 
     def close(self) -> Delivered:
-        """Export what is left, but wait no longer than is reasonable; the thread is gone afterwards."""
+        """Export what is left, but wait no longer than is reasonable."""
+        deadline_s = time.monotonic() + _PATIENCE_S
         self._is_closing = True
         self._queue.put(None)
-        attempt_s = min(self._settings.timeout_s, _LONGEST_ATTEMPT_S)
-        self._thread.join(attempt_s + _MORE_PATIENCE_S)
+        self._thread.join(_PATIENCE_S - _GRACE_S)
+        self._is_late = True
         self._spans.shutdown()
         if self._metrics is not None:
             self._metrics.shutdown()
-        self._thread.join(attempt_s)
+        self._thread.join(max(0.0, deadline_s - time.monotonic()))
         self._ear.close()
         lost = self._handed - self._sent + self._dropped
         return Delivered(
@@ -146,40 +154,55 @@ class Delivery:
                     self._take(item)
                 else:
                     self._taken += 1
-                    self._export([self._maker.test_span(item)])
+                    self._export(map(self._maker.test_span, [item]))
             except Exception as error:  # noqa: BLE001 - what was not sent counts as lost, and the summary says why
-                self._ear.heard = f"{type(error).__name__}: {error}"
+                self._ear.hear(error)
 
     def _take(self, notes: Notes) -> None:
         self._taken += len(notes.kept)
         metrics = self._runs.setdefault(notes.run, RunMetrics(notes.run))
         metrics.add(notes)
         for kept in _batched(notes.kept, self._settings.batch_size):
-            self._export([self._maker.request_span(notes.run, one) for one in kept])
+            self._export(self._maker.request_span(notes.run, one) for one in kept)
         if notes.is_last or time.monotonic() >= self._metrics_at_s:
             self._metrics_at_s = time.monotonic() + self._settings.metrics_every_s
             self._export_metrics(metrics)
         if notes.is_last:
             del self._runs[notes.run]
 
-    def _export(self, spans: Sequence[ReadableSpan]) -> None:
+    def _export(self, spans: Iterable[ReadableSpan]) -> None:
+        """Make spans and export them; those that cannot be are lost, and no others."""
         if self._has_no_time:
             return
-        self._is_failing = self._spans.export(spans) is not SpanExportResult.SUCCESS
-        if not self._is_failing:
-            self._sent += len(spans)
+        try:
+            made = list(spans)
+            is_sent = self._spans.export(made) is SpanExportResult.SUCCESS
+        except Exception as error:  # noqa: BLE001 - as above; it says nothing about the collector
+            self._ear.hear(error)
+            return
+        self._note(is_sent=is_sent)
+        self._sent += len(made) if is_sent else 0
 
     def _export_metrics(self, metrics: RunMetrics) -> None:
         if self._metrics is None or self._has_no_time:
             return
-        data = metrics_data(self._resource, self._scope, metrics.points(time.time_ns()))
-        self._is_failing = self._metrics.export(data) is not MetricExportResult.SUCCESS
-        self._failed_metrics += self._is_failing
+        try:
+            data = metrics_data(self._resource, self._scope, metrics.points(time.time_ns()))
+            is_sent = self._metrics.export(data) is MetricExportResult.SUCCESS
+        except Exception as error:  # noqa: BLE001 - as above
+            self._ear.hear(error)
+            self._failed_metrics += 1
+            return
+        self._note(is_sent=is_sent)
+        self._failed_metrics += not is_sent
+
+    def _note(self, *, is_sent: bool) -> None:
+        self._failures = 0 if is_sent else self._failures + 1
 
     @property
     def _has_no_time(self) -> bool:
         """Whether to give up: nobody waits at the end of a session for a collector that was not there before."""
-        return self._is_closing and self._is_failing
+        return self._is_late or (self._is_closing and self._failures >= _FEWEST_FAILURES)
 
 
 def _batched(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

@@ -23,8 +23,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.util.types import AttributeValue
 
+from tailgate.model import printable
 from tailgate.telemetry.recording import Kind, Notes, RunIdentity
-from tailgate.telemetry.spans import server_attributes
+from tailgate.telemetry.spans import printable_values, server_attributes
 
 BOUNDS_S = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.0075),
@@ -57,8 +58,8 @@ class RunMetrics:
     """All that is counted of one run, from its beginning on."""
 
     def __init__(self, run: RunIdentity) -> None:
-        self._run: Mapping[str, AttributeValue] = {"test.case.name": run.test, "tailgate.scenario": run.scenario}
-        self._server = server_attributes(run.host)
+        self._run = printable_values({"test.case.name": run.test, "tailgate.scenario": run.scenario})
+        self._server = printable_values(server_attributes(run.host))
         self._began_ns = int(run.began * 1e9)
         self._durations: dict[Kind, _Durations] = {}
         self._users = 0
@@ -74,12 +75,12 @@ class RunMetrics:
         """Return everything as it is at ``at_ns``."""
         users = NumberDataPoint(self._run, self._began_ns, at_ns, self._users)
         counters = [
-            NumberDataPoint({**self._run, "tailgate.counter.name": name}, self._began_ns, at_ns, value)
+            NumberDataPoint({**self._run, "tailgate.counter.name": printable(name)}, self._began_ns, at_ns, value)
             for name, value in self._counters.items()
         ]
         durations = [
             HistogramDataPoint(
-                attributes={**self._run, **self._server, **_kind_attributes(kind)},
+                attributes={**self._run, **self._server, **printable_values(_kind_attributes(kind))},
                 start_time_unix_nano=self._began_ns,
                 time_unix_nano=at_ns,
                 count=int(found.buckets.sum()),

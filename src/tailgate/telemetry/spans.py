@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from tailgate.model import Check, Verdict
+from tailgate.model import Check, Verdict, printable
 from tailgate.telemetry.recording import KeptRequest, RunIdentity
 
 SCOPE = "tailgate"
@@ -92,14 +92,14 @@ class SpanMaker:
         self._ids.span_id = request.span_id
         parent = SpanContext(run.trace_id, run.test_span_id, is_remote=False, trace_flags=_SAMPLED)
         span = self._tracer.start_span(
-            f"{request.method} {request.name}",
+            printable(f"{request.method} {request.name}"),
             context=set_span_in_context(NonRecordingSpan(parent), Context()),
             kind=SpanKind.CLIENT,
-            attributes=_request_attributes(run, kept),
+            attributes=printable_values(_request_attributes(run, kept)),
             start_time=_ns(request.sent),
         )
         if kept.error_type is not None:
-            span.set_status(StatusCode.ERROR, kept.message)
+            span.set_status(StatusCode.ERROR, printable(kept.message))
         return _ended(span, request.sent + request.took_ms / 1000)
 
     def test_span(self, test: FinishedTest) -> ReadableSpan:
@@ -112,12 +112,18 @@ class SpanMaker:
         }
         if test.runs:
             attributes["tailgate.verdict"] = min((run.verdict for run in test.runs), key=_WORST_FIRST.index).value
-        span = self._tracer.start_span(test.name, context=Context(), attributes=attributes, start_time=_ns(test.began))
+        span = self._tracer.start_span(
+            printable(test.name),
+            context=Context(),
+            attributes=printable_values(attributes),
+            start_time=_ns(test.began),
+        )
         for run in test.runs:
             for check in run.checks:
-                span.add_event("tailgate.check", _check_attributes(run, check), timestamp=_ns(test.ended))
+                values = printable_values(_check_attributes(run, check))
+                span.add_event("tailgate.check", values, timestamp=_ns(test.ended))
         if test.failure is not None:
-            span.set_status(StatusCode.ERROR, test.failure)
+            span.set_status(StatusCode.ERROR, printable(test.failure))
         return _ended(span, test.ended)
 
 
@@ -142,6 +148,11 @@ def server_attributes(url: str) -> dict[str, AttributeValue]:
     except ValueError:
         return {"server.address": authority}
     return {"server.address": parts.hostname or "", "server.port": port}
+
+
+def printable_values(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+    """Return attributes whose texts fit UTF-8: one that does not would take all that is sent with it along."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in attributes.items()}
 
 
 def _request_attributes(run: RunIdentity, kept: KeptRequest) -> Mapping[str, AttributeValue]:
