@@ -41,6 +41,67 @@ def test_the_alias_is_second_to_the_standard_name(environ, endpoint):
     assert read_settings(environ, is_asked=False).endpoint == endpoint
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http:/typo:4317",
+        "http:typo",
+        "htp://x:4318",
+        "http://localhost:notaport",
+        "http://localhost:0",
+        "http://",
+        "http://[::1",
+    ],
+)
+def test_an_endpoint_to_which_nothing_could_be_sent_is_refused(protocol, endpoint):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    told = {
+        "grpc": "http://localhost:4317, or HOST:PORT for TLS",
+        "http/protobuf": "http://localhost:4318",
+    }
+    with pytest.raises(BadInput) as caught:
+        read_settings(environ, is_asked=False)
+    assert caught.value.problems == (
+        f"OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint!r}, wanted a URL such as {told[protocol]}",
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "localhost", "dns:///collector:4318", "/v1"])
+def test_without_a_scheme_nothing_can_be_sent_by_http(endpoint):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    with pytest.raises(BadInput, match=r"wanted a URL such as http://localhost:4318$"):
+        read_settings(environ, is_asked=False)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "collector:4317",
+        "collector",
+        "[::1]:4317",
+        "https://x",
+        "HTTP://x:1",
+        "dns:///x:1",
+        "unix:///run/otel",
+        "ipv4:1.2.3.4:1",
+    ],
+)
+def test_by_grpc_an_endpoint_is_whatever_grpc_understands(endpoint):
+    assert read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, is_asked=False).endpoint == endpoint
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:notaport", ":4317", "[::1"])
+def test_by_grpc_a_host_and_its_port_have_to_be_some(endpoint):
+    with pytest.raises(BadInput, match=r"HOST:PORT for TLS$"):
+        read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, is_asked=False)
+
+
+def test_the_alias_is_named_where_it_is_wrong():
+    with pytest.raises(BadInput, match=r"^OTEL_ENDPOINT: 'http://old:port', wanted a URL"):
+        read_settings({"OTEL_ENDPOINT": "old:port"}, is_asked=False)
+
+
 def test_the_sdks_switch_turns_all_off():
     assert read_settings(ENDPOINT | {"OTEL_SDK_DISABLED": "true"}, is_asked=True) is None
 

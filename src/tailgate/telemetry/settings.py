@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from tailgate.errors import BadInput
 
@@ -13,6 +14,8 @@ ALIAS = "OTEL_ENDPOINT"
 """What teams called the variable before there was a standard; the standard one is preferred."""
 DEFAULT_SAMPLE_RATIO = 0.01
 """Of the requests; keeps the cost below 5 % of a request's processor time, see docs/telemetry.md."""
+_GRPC_NAMES = ("dns:", "unix:", "unix-abstract:", "ipv4:", "ipv6:")
+"""What names of gRPC's own begin with, https://github.com/grpc/grpc/blob/master/doc/naming.md."""
 _DEFAULT_ENDPOINTS = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 
 
@@ -52,11 +55,13 @@ def read_settings(environ: Mapping[str, str], *, is_asked: bool) -> TelemetrySet
         BadInput: With every problem.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith("OTEL_") and text.strip()}
+    variable = ENDPOINT if ENDPOINT in given else ALIAS
     endpoint = given.get(ENDPOINT) or _with_scheme(given.get(ALIAS, ""))
     if not (is_asked or endpoint) or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
     reader = _Reader(given)
     protocol = reader.choice("OTEL_EXPORTER_OTLP_PROTOCOL", tuple(_DEFAULT_ENDPOINTS))
+    reader.check_endpoint(variable, endpoint or _DEFAULT_ENDPOINTS[protocol], protocol)
     has_spans = reader.choice("OTEL_TRACES_EXPORTER", ("otlp", "none")) == "otlp"
     has_metrics = reader.choice("OTEL_METRICS_EXPORTER", ("otlp", "none")) == "otlp"
     ratio = _sample_ratio(reader)
@@ -94,6 +99,28 @@ class _Reader:
             self.problems.append(f"{name}: {text!r}, wanted {' or '.join(filter(None, known))}")
             return known[0]
         return text
+
+    def check_endpoint(self, name: str, endpoint: str, protocol: str) -> None:
+        """Note an endpoint that nothing could be sent to.
+
+        By gRPC it may be anything that gRPC understands, so also ``HOST:PORT`` without a scheme.
+
+        Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options
+        """
+        is_grpc = protocol == "grpc"
+        if is_grpc and endpoint.startswith(_GRPC_NAMES):
+            return
+        has_scheme = "://" in endpoint or endpoint.lower().startswith(("http:", "https:"))
+        try:
+            parts = urlsplit(endpoint if has_scheme or not is_grpc else f"//{endpoint}")
+            is_usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port that is not a number, half an IPv6 address
+            is_usable = False
+        if not is_usable or parts.scheme not in {"http", "https", "" if is_grpc else "http"}:
+            otherwise = ", or HOST:PORT for TLS" if is_grpc else ""
+            self.problems.append(
+                f"{name}: {endpoint!r}, wanted a URL such as {_DEFAULT_ENDPOINTS[protocol]}{otherwise}"
+            )
 
     def number(self, name: str, default: float, *, least: float, most: float = math.inf) -> float:
         """Return a number from ``least`` to ``most``."""
