@@ -377,7 +377,7 @@ class DuetRules:
     looks: tuple[int, ...] = (1, 2, 4)
     """Numbers of rounds after which the duet is judged; it ends as soon as it fails or every rule is decided."""
     fail_from_round: int = 2
-    """Rounds, each with processes of its own, that it takes to fail."""
+    """Rounds that it takes to fail; each has processes of its own, unless two URLs are compared."""
     noise_floor_ratio: float | None = None
     """Standard deviation between two pairs of processes of one build; None takes what was learned, else 0.01."""
     max_shared_cpu_ratio: float = 0.6
