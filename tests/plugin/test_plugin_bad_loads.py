@@ -82,7 +82,7 @@ TESTS = """
     def test_unmarked(load):
         load([Reader], shape=SHAPE)
 
-    @pytest.mark.perf("bad")
+    @pytest.mark.perf
     def test_dynamic(request):
         request.getfixturevalue("load")([Reader], shape=SHAPE)
 """
