@@ -120,7 +120,7 @@ def test_it_may_have_as_many_files_as_the_system_allows(sandbox):
     ("directive", "few", "told"),
     [
         ("worker_connections 16384", "worker_connections 20", "20 worker_connections are not enough"),
-        ("worker_rlimit_nofile 18432", "worker_rlimit_nofile 20", "24: No file descriptors available"),
+        ("worker_rlimit_nofile 18432", "worker_rlimit_nofile 20", "24: "),  # and then what the C library calls it
     ],
 )
 def test_an_nginx_that_had_too_few_connections_is_held_against_the_run_once(sandbox, tmp_path, directive, few, told):
@@ -136,8 +136,11 @@ def test_an_nginx_that_had_too_few_connections_is_held_against_the_run_once(sand
         while told not in nginx.log_tail():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    assert stack.check_alive() == [
-        f"nginx had no room for every connection ({told}), which is not the service's fault; have fewer requests at "
-        "once, or give it a template and a system that allow more"
-    ]
+    stack.kill("nginx")  # it writes no more
+    (shortage,) = stack.check_alive()
+    assert shortage.startswith(f"nginx had no room for every connection ({told}")
+    assert shortage.endswith(
+        "), which is not the service's fault; have fewer requests at once, or give it a template and a system that allow "
+        "more"
+    )
     assert stack.check_alive() == []
