@@ -82,9 +82,10 @@ TESTS = """
     def test_unmarked(load):
         load([Reader], shape=SHAPE)
 
-    @pytest.mark.perf
-    def test_dynamic(request):
-        request.getfixturevalue("load")([Reader], shape=SHAPE)
+    @pytest.mark.perf("bad")
+    class TestMarked:
+        def test_dynamic(self, request):
+            request.getfixturevalue("load")([Reader], shape=SHAPE)
 """
 
 LIMITS = """
@@ -125,7 +126,7 @@ MESSAGES = {
     "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet",
     "test_which": "load(): no scenario was given; scenarios of this test: bad, stage",
     "test_unmarked": "test_load.py::test_unmarked: load() needs a test marked with @pytest.mark.perf that has load",
-    "test_dynamic": "test_load.py::test_dynamic: load() needs a test marked with @pytest.mark.perf that has load",
+    "test_dynamic": "test_load.py::TestMarked::test_dynamic: load() needs a test marked with @pytest.mark.perf that has",
 }
 
 
