@@ -126,7 +126,7 @@ MESSAGES = {
     "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet",
     "test_which": "load(): no scenario was given; scenarios of this test: bad, stage",
     "test_unmarked": "test_load.py::test_unmarked: load() needs a test marked with @pytest.mark.perf that has load",
-    "test_dynamic": "test_load.py::TestMarked::test_dynamic: load() needs a test marked with @pytest.mark.perf that has",
+    "test_dynamic": "test_load.py::TestMarked::test_dynamic: load() needs a test marked with @pytest.mark.perf",
 }
 
 
