@@ -270,7 +270,7 @@ class Load:
                 run = self._measure(plan, limits, monitor, line.say)
             finally:
                 errors = monitor.join_actions()
-        facts = replace(run.facts, stack_deaths=_deaths(self._target), action_errors=errors)
+        facts = replace(run.facts, stack_deaths=deaths_of(self._target), action_errors=errors)
         run = replace(run, is_stress=isinstance(shape, Stress), facts=facts)
         try:
             run = with_shape_figures(run, shape, limits)
@@ -309,7 +309,7 @@ def _check_target(target: object) -> None:
         raise BadInput([f"load: perf_target: {type(target).__name__!r} has no check_alive(); {advice}"])
 
 
-def _deaths(target: Target | None) -> tuple[str, ...]:
+def deaths_of(target: Target | None) -> tuple[str, ...]:
     """Return what died; a target that cannot say so costs the run its verdict, but not its figures."""
     try:
         return tuple(target.check_alive()) if target is not None else ()

@@ -15,6 +15,7 @@ from tailgate.container import count_cores
 from tailgate.duet import ArmRound, Mark, Round, compare_rounds, inject, is_decided, shared_cpu_ratio
 from tailgate.duet_validity import find_duet_reasons
 from tailgate.engine import run_duet
+from tailgate.loading import deaths_of
 from tailgate.model import Change, DuetFacts, Scenario
 from tailgate.reports.progress import Progress, Throughput
 from tailgate.run import RunResult
@@ -139,7 +140,7 @@ def _play_round(duet: Duet, number: int, line: ProgressLine, test: str) -> Round
 
 
 def _with_deaths(run: RunResult, target: Target) -> RunResult:
-    return replace(run, facts=replace(run.facts, stack_deaths=tuple(target.check_alive())))
+    return replace(run, facts=replace(run.facts, stack_deaths=deaths_of(target)))
 
 
 class Meter:
