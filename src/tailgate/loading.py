@@ -17,7 +17,7 @@ from tailgate.dueting import check_duet_load, play_duet
 from tailgate.errors import BadInput, ThresholdFileError
 from tailgate.judging import RUNS, RunSlot, TestRuns, judge_now, judge_rest
 from tailgate.keeping import keeping
-from tailgate.model import Scenario, match_name
+from tailgate.model import Scenario, Severity, match_name
 from tailgate.options import OPTIONS
 from tailgate.reporting import RUN_LOG
 from tailgate.shapes import Stress
@@ -185,7 +185,7 @@ class Load:
             if run.facts.interrupted:
                 _pass_on(self._item, run.facts.interrupted)
             return run
-        _check_limits(limits)
+        _check_limits(limits, shape)
         saved = read_saved(config, limits.name)
         with keeping(self._item, limits, is_stress=isinstance(shape, Stress)) as journal:
             run, ends, tells = self._run(replace(plan, keep=journal), limits, shape, actions)
@@ -335,14 +335,21 @@ def _with_problem(run: RunResult, problem: str) -> RunResult:
     return replace(run, facts=replace(run.facts, action_errors=(*run.facts.action_errors, problem)))
 
 
-def _check_limits(limits: Scenario) -> None:
-    """Refuse a scenario that has nothing but rules of a duet: a run that checks nothing is worth nothing."""
+def _check_limits(limits: Scenario, shape: object) -> None:
+    """Refuse a scenario without a limit that could fail the run: a run that checks nothing is worth nothing."""
+    binding = [limit for limit in limits.thresholds if limit.severity is not Severity.INFO]
+    advice = "add a limit, such as total: {failure_ratio: 0.01}"
     if not limits.thresholds:
-        problem = (
-            f"{limits.source}: $.scenarios.{limits.name}: has rules for --perf-duet alone, so this run would check "
-            "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet"
-        )
-        raise BadInput([problem])
+        problem, advice = "has rules for --perf-duet alone", f"{advice}, or run it with --perf-duet"
+    elif not binding:
+        problem = "has only limits of severity info"
+    elif isinstance(shape, Stress) and all(limit.stage is not None for limit in binding):
+        problem = "has limits for the steps of a stress run alone, which fail nothing by themselves"
+        advice = f"add counters: {{users_held: {{min: {shape.step_users}}}}}, or as many users as it has to hold"
+    else:
+        return
+    where = f"{limits.source}: $.scenarios.{limits.name}"
+    raise BadInput([f"{where}: {problem}, so this run would check nothing; {advice}"])
 
 
 def _check_stage_names(limits: Scenario, plan: LoadPlan, actions: Mapping[str, object]) -> None:

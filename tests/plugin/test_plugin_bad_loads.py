@@ -4,7 +4,7 @@ import pytest
 
 TESTS = """
     from locust import HttpUser, LoadTestShape, TaskSet, tag
-    from tailgate import Peak
+    from tailgate import Peak, Stress
 
     class Idle(FastHttpUser):
         host = Reader.host
@@ -75,6 +75,14 @@ TESTS = """
     def test_rules(load):
         load([Reader], shape=SHAPE)
 
+    @pytest.mark.perf
+    def test_infos(load):
+        load([Reader], shape=SHAPE)
+
+    @pytest.mark.perf
+    def test_steps(load):
+        load([Reader], shape=Stress(step_users=2, steps=2, step_s=0.1))
+
     @pytest.mark.perf(["bad", "stage"])
     def test_which(load):
         load([Reader], shape=SHAPE)
@@ -92,6 +100,8 @@ LIMITS = """
     bad: {total: {failure_ratio: 0}}
     stage: {stages: {onyl: {regression: {metric: p50_ms}}, only: {total: {failure_ratio: 0}}}}
     rules: {regression: {metric: p95_ms}, stages: {only: {regression: {metric: p95_ms}}}}
+    infos: {total: {failure_ratio: {max: 0, severity: info}}}
+    steps: {stages: {"step_*": {total: {failure_ratio: 0}}}}
 """
 
 MESSAGES = {
@@ -124,6 +134,10 @@ MESSAGES = {
     "its stages: only",
     "test_rules": "thresholds.yaml:8: $.scenarios.rules: has rules for --perf-duet alone, so this run would check "
     "nothing; add a limit, such as total: {failure_ratio: 0.01}, or run it with --perf-duet",
+    "test_infos": "thresholds.yaml:9: $.scenarios.infos: has only limits of severity info, so this run would check "
+    "nothing; add a limit, such as total: {failure_ratio: 0.01}",
+    "test_steps": "thresholds.yaml:10: $.scenarios.steps: has limits for the steps of a stress run alone, which fail "
+    "nothing by themselves, so this run would check nothing; add counters: {users_held: {min: 2}}, or as many users as",
     "test_which": "load(): no scenario was given; scenarios of this test: bad, stage",
     "test_unmarked": "test_load.py::test_unmarked: load() needs a test marked with @pytest.mark.perf that has load",
     "test_dynamic": "test_load.py::TestMarked::test_dynamic: load() needs a test marked with @pytest.mark.perf",
