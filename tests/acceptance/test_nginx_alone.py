@@ -140,7 +140,7 @@ def test_an_nginx_that_had_too_few_connections_is_held_against_the_run_once(sand
     (shortage,) = stack.check_alive()
     assert shortage.startswith(f"nginx had no room for every connection ({told}")
     assert shortage.endswith(
-        "), which is not the service's fault; have fewer requests at once, or give it a template and a system that allow "
-        "more"
+        "), which is not the service's fault; have fewer requests at once, or give it a template and a system that "
+        "allow more"
     )
     assert stack.check_alive() == []
