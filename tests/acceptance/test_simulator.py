@@ -93,7 +93,7 @@ def test_the_weights_of_the_configuration_are_the_mix_of_tasks_and_tags_select_f
 def test_an_answer_that_takes_longer_than_the_configuration_allows_is_a_failure(stack, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(f"service: {{base_url: '{stack.url}', timeout_seconds: 0.0001}}\n")
-    done = run_to_end("headless", "1", "1", "1s", cwd=tmp_path, SIMULATOR_CONFIG=config, SIMULATOR_REPORTS=tmp_path)
+    done = run_to_end("headless", "1", "1", "3s", cwd=tmp_path, SIMULATOR_CONFIG=config, SIMULATOR_REPORTS=tmp_path)
     assert done.returncode == 1
     requests = rows_of(tmp_path / "simulation_stats.csv")
     assert requests["Get_All_Products"] == 3  # one, and two more attempts
