@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_suite_keeps_its_books_and_tiers_over_two_workers(tmp_path):
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "pytest", "-m", "perf", "perf_tests/test_stages.py", "--perf-time-scale=0.4"]
+    command = [sys.executable, "-m", "pytest", "-m", "perf", "perf_tests/test_stages.py", "--perf-time-scale=0.8"]
     command += ["--perf-workers=2", f"--perf-json={report}", "-p", "no:cacheprovider", "-p", "tests.plugin.own_turn"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["TMPDIR"] = str(tmp_path)
