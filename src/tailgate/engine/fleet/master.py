@@ -14,11 +14,8 @@ from locust.exception import RPCError
 from locust.runners import MasterRunner
 
 from tailgate.engine.fleet.clocks import Exchange, Offset
-from tailgate.engine.fleet.wire import BYE, HELLO, PONG, READY, REPORT, Greeting, Report
+from tailgate.engine.fleet.wire import BYE, HELLO, PONG, READY, REPORT, Greeting, Report, hang_up
 from tailgate.errors import BadInput
-
-_LINGER_MS = 1000
-"""How long last messages may take to leave."""
 
 
 @dataclass(slots=True)
@@ -119,9 +116,7 @@ class Master(MasterRunner):
             self.stop(send_stop_to_client=False)
         finally:
             self.greenlet.kill(block=True)
-            context = self.server.socket.context
-            self.server.close(linger=_LINGER_MS)
-            context.term()
+            hang_up(self.server)
 
     def _guarded(self, listener: Callable[[str, Any], None]) -> Callable[..., None]:
         def listen(environment: Environment, msg: Any) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 from locust import __version__ as locust_version
+from locust.rpc.zmqrpc import BaseSocket
 
 from tailgate.engine.plan import LoadPlan
 from tailgate.engine.references import import_class, reference_of
@@ -179,6 +180,13 @@ class Report:
     """What ended the worker early; empty if nothing did."""
     health: Mapping[str, Any] | None = None
     """``GeneratorHealth`` of the worker, with its last report."""
+
+
+def hang_up(peer: BaseSocket, *, linger_ms: int = 1000) -> None:
+    """Close one side's connection, when last messages have left or this time is over; its receiver has ended."""
+    context = peer.socket.context
+    peer.close(linger=linger_ms)
+    context.term()
 
 
 def message_of(value: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from tailgate.engine.fleet.wire import (
     Orders,
     Report,
     greet,
+    hang_up,
     message_of,
 )
 from tailgate.errors import BadInput
@@ -42,8 +43,6 @@ MASTER_SILENT_AFTER_S = 15.0
 REPORT_EVERY_S = 0.25
 _TICK_S = 0.05
 _REFUSED = 3
-_LINGER_MS = 1000
-"""How long last messages may take to leave."""
 
 
 def work(host: str, port: int, *, name: str, is_once: bool) -> int:
@@ -82,7 +81,7 @@ class Worker:
             if self._is_once or session.is_leaving:
                 return 0
 
-    def _connect(self) -> WaitingRunner:
+    def _connect(self) -> WorkerRunner:
         while True:
             try:
                 return WaitingRunner(Environment(events=Events(), user_classes=[]), *self._address)
@@ -98,28 +97,22 @@ class Worker:
 
 
 class WaitingRunner(WorkerRunner):
-    """Locust's worker, which can be got rid of, also when it gives up before there is a master."""
+    """Locust's worker, but it leaves nothing behind when it gives up before there is a master."""
 
     def __init__(self, environment: Environment, host: str, port: int) -> None:
         environment.runner = self
         try:
             super().__init__(environment, host, port)
         except ConnectionError:
-            self.disconnect(linger_ms=0)
+            self.greenlet.kill(block=True)
+            hang_up(self.client, linger_ms=0)
             raise
-
-    def disconnect(self, *, linger_ms: int) -> None:
-        """Close the connection, when last messages have left or this time is over."""
-        self.greenlet.kill(block=True)
-        context = self.client.socket.context
-        self.client.close(linger=linger_ms)
-        context.term()
 
 
 class _Session:
     """One run, from the greeting to the farewell."""
 
-    def __init__(self, runner: WaitingRunner, name: str) -> None:
+    def __init__(self, runner: WorkerRunner, name: str) -> None:
         self.refusal = ""
         """Why the master did not want us; empty if it did."""
         self.is_leaving = False
@@ -240,7 +233,8 @@ class _Session:
     def _disconnect(self) -> None:
         if self._part is not None:
             self._part.close()
-        self._runner.disconnect(linger_ms=_LINGER_MS)
+        self._runner.greenlet.kill(block=True)
+        hang_up(self._runner.client)
 
 
 def _say(text: str) -> None:
