@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 
 import jsonschema
 import psutil
+import pytest
 
 from tailgate.reports.record import report_schema
 
@@ -178,6 +180,14 @@ class Suite:
         """Wait until the service has seen so many requests."""
         wait_until(lambda: self.requests() >= requests or process.poll() is not None)
         assert process.poll() is None, process.communicate(timeout=PATIENCE_S)[0]
+
+    def interrupt_twice(self, process: subprocess.Popen) -> Session:
+        """Press Ctrl-C, see that the session waits for what still runs, and press it again."""
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        return self.finish(process)
 
     def _environment(self) -> dict[str, str]:
         unwanted = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COV_", "LOCUST_", "PYTHONWARNINGS", "TAILGATE_")

@@ -6,7 +6,6 @@ import pty
 import re
 import signal
 import struct
-import subprocess
 import termios
 import threading
 
@@ -217,11 +216,7 @@ def test_the_second_ctrl_c_does_not_wait(suite):
     )
     with suite.start(*REPORTS) as process:
         suite.wait_for_load(process)
-        process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)
-        process.send_signal(signal.SIGINT)
-        session = suite.finish(process)
+        session = suite.interrupt_twice(process)
     assert session.status == 2, session.output
     assert "INTERNALERROR" not in session.output
     assert "KeyboardInterrupt" in session.output

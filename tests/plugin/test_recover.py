@@ -304,11 +304,7 @@ def test_a_second_ctrl_c_leaves_what_was_measured_on_disk(suite):
     )
     with suite.start("--perf-json=report.json") as process:
         wait_until(lambda: files(suite, "-1.run") and files(suite, "-1.run")[0].stat().st_size > 2_000)
-        process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)
-        process.send_signal(signal.SIGINT)
-        session = suite.finish(process)
+        session = suite.interrupt_twice(process)
 
     assert session.status == 2, session.output
     assert "runs that are in no report; see tailgate recover" in session.output

@@ -13,21 +13,10 @@ from tailgate.compare import (
     compare_shares,
     count_failures,
 )
+from tests.unit.block_examples import counts
 from tests.unit.duet_streams import CI, stream, with_failures
 
 SETTINGS = CompareSettings()
-
-
-def counts(base, candidate, *, requests=100, rounds=2):
-    base, candidate = np.asarray(base, dtype=float), np.asarray(candidate, dtype=float)
-    sizes = np.full(len(base), float(requests))
-    return BlockCounts(
-        base=base,
-        candidate=candidate,
-        base_requests=sizes,
-        candidate_requests=sizes,
-        round_index=np.arange(len(base)) * rounds // len(base),
-    )
 
 
 def cost(factor, *, blocks=60, seed=0, rounds=2):

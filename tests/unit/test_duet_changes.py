@@ -5,33 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tailgate.compare import BlockCounts, CompareSettings, compare_cost, compare_shares
+from tailgate.compare import CompareSettings, compare_cost, compare_shares
 from tailgate.duet_changes import from_rate
 from tailgate.model import Change
+from tests.unit.block_examples import counts
 from tests.unit.duet_examples import rule
 
 SETTINGS = CompareSettings()
 
 
-def counts(base, candidate, *, requests=200):
-    base, candidate = np.asarray(base, dtype=float), np.asarray(candidate, dtype=float)
-    sizes = np.full(len(base), float(requests))
-    return BlockCounts(
-        base=base,
-        candidate=candidate,
-        base_requests=sizes,
-        candidate_requests=sizes,
-        round_index=np.zeros(len(base), dtype=np.int64),
-    )
-
-
 def cost(base, candidate) -> Change:
-    these = counts(base, candidate)
+    these = counts(base, candidate, requests=200, rounds=1)
     return from_rate(rule("cpu_ms"), compare_cost(these, SETTINGS), these, SETTINGS, unit=1000.0)
 
 
 def failures(base, candidate, *, requests) -> Change:
-    these, asked = counts(base, candidate, requests=requests), rule("failure_ratio", max_change=0.01)
+    these, asked = counts(base, candidate, requests=requests, rounds=1), rule("failure_ratio", max_change=0.01)
     return from_rate(asked, compare_shares(these, max_change=0.01, settings=SETTINGS), these, SETTINGS)
 
 
